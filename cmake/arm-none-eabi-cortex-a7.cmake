@@ -20,7 +20,7 @@ set(sallyport_freestanding "-ffunction-sections -fdata-sections -fno-common")
 set(CMAKE_C_FLAGS_INIT "--specs=picolibc.specs ${sallyport_machine} ${sallyport_freestanding}")
 set(CMAKE_CXX_FLAGS_INIT "--specs=picolibcpp.specs ${sallyport_machine} ${sallyport_freestanding}")
 set(CMAKE_ASM_FLAGS_INIT "${sallyport_machine} -x assembler-with-cpp")
-# The board passes its linker script (sallyport_firmware_executable in cmake/SallyportBoard.cmake).
+# The board passes its linker script (sallyport_linker_script in cmake/SallyportBoard.cmake).
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-nostartfiles -Wl,--gc-sections -Wl,--fatal-warnings")
 
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)

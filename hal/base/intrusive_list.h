@@ -11,7 +11,8 @@ namespace sallyport {
 template <class Tag>
 class ListNode {
  public:
-  ListNode() = default;
+  constexpr ListNode() = default;
+  ~ListNode() { SALLYPORT_ASSERT(!linked()); }
   ListNode(const ListNode&) = delete;
   ListNode& operator=(const ListNode&) = delete;
   bool linked() const { return next_ != nullptr; }
@@ -23,13 +24,18 @@ class ListNode {
   ListNode* previous_ = nullptr;
 };
 
-/// T must derive from ListNode<Tag>.
+/// T must derive from ListNode<Tag>. A list that dies lets go of its elements.
 template <class T, class Tag = T>
 class IntrusiveList {
  public:
   using Node = ListNode<Tag>;
 
-  IntrusiveList() { head_.next_ = head_.previous_ = &head_; }
+  constexpr IntrusiveList() { head_.next_ = head_.previous_ = &head_; }
+  ~IntrusiveList() {
+    while (pop_front() != nullptr) {
+    }
+    head_.next_ = head_.previous_ = nullptr;
+  }
   IntrusiveList(const IntrusiveList&) = delete;
   IntrusiveList& operator=(const IntrusiveList&) = delete;
 

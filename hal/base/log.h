@@ -1,5 +1,5 @@
-// log(): structured one-line events from any module. The sink (firmware/log) keeps them in a static ring and prints them on
-// the console. Never pass stanza bodies, keys or passphrases. A line longer than max_log_line is cut.
+// log(): structured one-line events from any module. The sink (firmware/log) keeps them in a static ring and prints
+// them on the console. Never pass stanza bodies, keys or passphrases. A line longer than max_log_line is cut.
 #pragma once
 
 #include <cstddef>

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "hal/base/assert.h"
+#include "hal/base/poison.h"
 
 namespace sallyport {
 
@@ -18,7 +19,10 @@ class Pool {
  public:
   Pool() {
     for (std::size_t i = 0; i < N; ++i) free_[i] = static_cast<std::uint16_t>(N - 1 - i);
+    poison(storage_.data(), sizeof storage_);
   }
+  ~Pool() requires(poisoning) { unpoison(storage_.data(), sizeof storage_); }
+  ~Pool() = default;
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
@@ -29,6 +33,7 @@ class Pool {
     const std::uint16_t index = free_[--free_count_];
     if (N - free_count_ > high_water_) high_water_ = N - free_count_;
     used_[index] = true;
+    unpoison(at(index), sizeof(T));
     return std::construct_at(at(index), std::forward<Args>(args)...);
   }
 
@@ -36,6 +41,7 @@ class Pool {
     const std::size_t index = index_of(object);
     SALLYPORT_ASSERT(used_[index]);
     std::destroy_at(&object);
+    poison(&object, sizeof(T));
     used_[index] = false;
     free_[free_count_++] = static_cast<std::uint16_t>(index);
   }

@@ -1,5 +1,5 @@
-// Time as the whole firmware uses it. Instant is monotonic (microseconds since power-on); UnixTime is civil time (seconds
-// since 1970-01-01 UTC) and is only trusted when hal/clock.h says so.
+// Time as the whole firmware uses it. Instant is monotonic (microseconds since power-on); UnixTime is civil time
+// (seconds since 1970-01-01 UTC) and is only trusted when hal/clock.h says so.
 #pragma once
 
 #include <chrono>
