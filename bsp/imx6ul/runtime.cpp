@@ -1,0 +1,55 @@
+// What compiler, C library and the hal expect of a board without operating system and heap.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "bsp/imx6ul/emergency_console.h"
+#include "bsp/imx6ul/power.h"
+#include "bsp/imx6ul/soc.h"
+#include "hal/base/assert.h"
+
+namespace sallyport {
+
+void assertion_failed(const char* expression, const char* file, int line) {
+  using bsp::imx6ul::EmergencyConsole;
+  asm volatile("cpsid if");
+  EmergencyConsole console;
+  console.text("\r\n*** assertion failed: ").text(expression).text(", ").text(file).text(":");
+  console.decimal(static_cast<std::uint32_t>(line)).text("\r\n*** reset\r\n");
+  bsp::imx6ul::reset_soc();
+}
+
+namespace bsp::imx6ul {
+
+void reset_soc() {
+  asm volatile("cpsid aif");
+  hal::dma_barrier();
+  for (;;) hal::ImxWdog::reset_now(wdog1());
+}
+
+}  // namespace bsp::imx6ul
+}  // namespace sallyport
+
+extern "C" {
+
+// Static objects live until the power goes: their destructors are not registered.
+void* __dso_handle = nullptr;
+int __aeabi_atexit(void*, void (*)(void*), void*) { return 0; }
+int atexit(void (*)()) { return 0; }
+
+[[noreturn]] void __cxa_pure_virtual() { sallyport::assertion_failed("pure virtual call", "c++", 0); }
+[[noreturn]] void __cxa_deleted_virtual() { sallyport::assertion_failed("deleted virtual call", "c++", 0); }
+[[noreturn]] void abort() { sallyport::assertion_failed("abort()", "libc", 0); }
+[[noreturn]] void _exit(int) { sallyport::assertion_failed("_exit()", "libc", 0); }
+[[noreturn]] void __stack_chk_fail() { sallyport::assertion_failed("stack smashed", "c++", 0); }
+
+// RTABI 4.3.2: integer and long division by zero.
+[[noreturn]] int __aeabi_idiv0(int) { sallyport::assertion_failed("division by zero", "c++", 0); }
+[[noreturn]] long long __aeabi_ldiv0(long long) { sallyport::assertion_failed("division by zero", "c++", 0); }
+
+// Objects compiled with unwinding tables name these; nothing ever unwinds, and the real ones pull in a stack walker.
+void __aeabi_unwind_cpp_pr0() {}
+void __aeabi_unwind_cpp_pr1() {}
+void __aeabi_unwind_cpp_pr2() {}
+
+}  // extern "C"
