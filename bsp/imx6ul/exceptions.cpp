@@ -100,6 +100,7 @@ void print_registers(EmergencyConsole& console, const CrashFrame& frame) {
 // For the post-mortem: return addresses of the callers are among these words.
 void print_stack(EmergencyConsole& console, std::uint32_t sp) {
   constexpr std::uint32_t words = 32;
+  if (within(sp, __stack_guard, __stack_bottom)) sp = static_cast<std::uint32_t>(address_of(__stack_bottom));
   if (sp % 4 != 0 || !within(sp, __stack_bottom, __stack_top)) return;
   for (std::uint32_t i = 0; i < words && sp + i * 4 < address_of(__stack_top); ++i) {
     if (i % 8 == 0) console.text("*** ").hex(sp + i * 4).text(":");
