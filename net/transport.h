@@ -20,6 +20,7 @@ class TrustAnchors;  // CA certificates: net/tls/credentials.h
 
 enum class TlsRole : std::uint8_t { client, server };
 
+/// The views must stay valid until the handshake is over.
 struct TlsParameters {
   TlsRole role = TlsRole::server;
   const tls::Credentials* credentials = nullptr;  // ours; outlives the session
@@ -27,9 +28,9 @@ struct TlsParameters {
   /// later by certify() (inbound streams on 5269, where the peer's domain is known only afterwards).
   const tls::TrustAnchors* anchors = nullptr;
   /// With anchors: the handshake fails unless the certificate carries one of these names (RFC 6120 13.7.2 rules).
-  std::span<const std::string_view> required_names;
-  /// Client: SNI (RFC 6066); also demanded as in required_names when that is empty.
-  std::string_view server_name;
+  std::span<const std::string_view> required_names = {};
+  /// Client: SNI (RFC 6066), never empty; with anchors also demanded as in required_names when that is empty.
+  std::string_view server_name = {};
   /// No tickets, no resumption, TLS 1.3 or 1.2, ALPN xmpp-server accepted (server) and offered when `alpn` (client).
   bool alpn = false;
 };
