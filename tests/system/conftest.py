@@ -27,6 +27,8 @@ from lab import internet as net  # noqa: E402
 from lab import sandbox  # noqa: E402
 from lab.capture import Captures  # noqa: E402
 
+from exchange import Gateway  # noqa: E402
+
 LOGS = ROOT / "build" / "test-logs"
 
 
@@ -143,3 +145,16 @@ def _boards(config: pytest.Config) -> list[str]:
         return config.option.board
     built = [name for name, board in appliances.BOARDS.items() if board.firmware().exists()]
     return built or sorted(appliances.BOARDS)
+
+
+@pytest.fixture(params=["pair", "trunk"])
+def gateway(request: pytest.FixtureRequest, appliance, internet):
+    """The gateway's Prosody in each mode."""
+    if request.param == "pair":
+        return Gateway("pair", net.CORP, internet.pair_gateway)
+    return Gateway("trunk", net.BRANCH, internet.trunk_gateway)
+
+
+@pytest.fixture
+def pair_gateway(appliance, internet):
+    return Gateway("pair", net.CORP, internet.pair_gateway)

@@ -249,9 +249,22 @@ class Listener:
         return Stream(self._socket.accept()[0])
 
 
-def connect(namespace: Namespace, address: str, port: int, timeout: float = 10, source: str | None = None) -> Stream:
+def connect(namespace: Namespace, address: str, port: int, timeout: float = 10, source: str | None = None,
+            receive_buffer: int | None = None) -> Stream:
+    """A TCP connection from the namespace; a small receive buffer (bytes) makes a reader whose window soon closes."""
     with namespace.entered():
-        return Stream(socket.create_connection((address, port), timeout, (source, 0) if source else None))
+        connection = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    if receive_buffer:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    connection.settimeout(timeout)
+    try:
+        if source:
+            connection.bind((source, 0))
+        connection.connect((address, port))
+    except OSError:
+        connection.close()
+        raise
+    return Stream(connection)
 
 
 # TLS contexts
