@@ -127,7 +127,8 @@ def test_the_trunk_says_what_it_cannot_reach(appliance, internet):
     with gateway_stream(internet, remote=net.EDGE, local=net.CORP) as trunk:
         trunk.send(message(LOCAL, f"juliet@{net.STRANGER}", "x", "u1"))
         answer = trunk.expect("message", timeout=30).tree
-        assert (answer.get("type"), answer.get("id"), answer.get("from"), answer.get("to")) == ("error", "u1", f"juliet@{net.STRANGER}", LOCAL)
+        assert (answer.get("type"), answer.get("id")) == ("error", "u1")
+        assert (answer.get("from"), answer.get("to")) == (f"juliet@{net.STRANGER}", LOCAL)
         conditions = [child.tag.split("}")[1] for child in answer.iter() if child.tag.startswith(f"{{{peer.NS_STANZAS}}}")]
         assert "remote-server-not-found" in conditions
 

@@ -130,7 +130,8 @@ def test_trunk_module_carries_every_domain_both_ways(internet, edge_listener):
             assert message.tree.findtext("{jabber:server}body") == f"to {domain}"
             stream.send(f"<message from='juliet@{domain}/x' to='{romeo.bare}' type='chat'><body>from {domain}</body></message>")
             romeo.wait_message(f"from {domain}", f"juliet@{domain}")
-        stream.send(f"<iq type='get' id='v1' from='juliet@{net.PARTNER_DOMAIN}/x' to='{net.BRANCH}'><query xmlns='jabber:iq:version'/></iq>")
+        stream.send(f"<iq type='get' id='v1' from='juliet@{net.PARTNER_DOMAIN}/x' to='{net.BRANCH}'>"
+                    "<query xmlns='jabber:iq:version'/></iq>")
         answer = stanza_to(stream, f"juliet@{net.PARTNER_DOMAIN}/x")
         assert (answer.tree.get("type"), answer.tree.get("id")) == ("result", "v1")
 

@@ -117,7 +117,8 @@ def test_a_domain_that_is_not_in_the_settings_is_refused(appliance, internet, fa
 
 
 def test_a_stranger_s_server_cannot_send_a_message(gateway, internet):
-    with net.client(net.USER, net.STRANGER, internet.partner) as stranger, net.client(net.LOCAL_USER, gateway.domain, gateway.server) as local:
+    with net.client(net.USER, net.STRANGER, internet.partner) as stranger, \
+            net.client(net.LOCAL_USER, gateway.domain, gateway.server) as local:
         stanza_id = stranger.send_message(local.bare, "let me in")
         assert stranger.wait_error(stanza_id)
         with pytest.raises(Exception):

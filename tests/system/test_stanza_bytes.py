@@ -35,7 +35,7 @@ WITH_HEADER_PREFIXES = {
     "prefix of the header deep inside": "<message %s><a xmlns='urn:example:a'><b><x:c/></b></a></message>",
     "stanza in a prefix of the header": "<srv:message %s><srv:body>text</srv:body></srv:message>",
     "prefix of the header shadowed": "<message %s xmlns:x='urn:example:shadow'><x:thing/></message>",
-    "prefix of the header in a child that shadows it later": "<message %s><x:a/><b xmlns='urn:example:b' xmlns:x='urn:example:z'><x:c/></b></message>",
+    "prefix of the header used, then shadowed": "<message %s><x:a/><b xmlns='urn:example:b' xmlns:x='urn:example:z'><x:c/></b></message>",
 }
 
 
@@ -82,7 +82,8 @@ def test_odd_but_legal_stanzas_arrive_byte_for_byte(request, way):
         got = receiving.expect("message")
         assert body_of_stanza(got.raw) == body_of_stanza(sent), name
         # The language of the sender's stream header reaches the receiver on the stanza.
-        assert canonical(got.raw) == canonical(sent.replace(b"<message ", b"<message xml:lang='de' ", 1)) or canonical(got.raw) == canonical(sent), name
+        with_language = sent.replace(b"<message ", b"<message xml:lang='de' ", 1)
+        assert canonical(got.raw) in (canonical(sent), canonical(with_language)), name
 
 
 @pytest.mark.parametrize("way", ["inwards", "outwards"])

@@ -5,7 +5,6 @@ import json
 import os
 import pty
 import re
-import shutil
 import socket
 import subprocess
 import termios
@@ -36,7 +35,7 @@ class Board:
         return _ROOT / "build" / self.name / "boards" / self.name / self.executable
 
 
-BOARDS = {board.name: board for board in (Board("imx6ul-evk", "boards/imx6ul-evk/run-qemu", "sallyport.elf"), Board("host", "", "sallyport"))}
+BOARDS = {"imx6ul-evk": Board("imx6ul-evk", "boards/imx6ul-evk/run-qemu", "sallyport.elf"), "host": Board("host", "", "sallyport")}
 
 
 class Rack:
@@ -139,11 +138,10 @@ class Appliance:
 
     def set_cable(self, side: str, plugged: bool) -> None:
         """Pulls or plugs the cable of a side ("external", "internal"): the link state under QEMU, the TAP device on the host."""
-        wire = {"external": EXTERNAL, "internal": INTERNAL}[side]
         if self.board.runner:
-            self._monitor("set_link", name={"external": "external", "internal": "internal"}[side], up=plugged)
+            self._monitor("set_link", name=side, up=plugged)
         else:
-            wire.set_tap(plugged)
+            {"external": EXTERNAL, "internal": INTERNAL}[side].set_tap(plugged)
 
     def cpu_seconds(self) -> float:
         """User and system time of the process since its start."""
@@ -202,7 +200,8 @@ class Console:
             while not (found := expression.search(self._text, since)):
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    raise AssertionError(f"the console did not say {pattern!r} within {timeout:.0f} s; it said:\n{self._text[since:][-2000:]}")
+                    raise AssertionError(f"the console did not say {pattern!r} within {timeout:.0f} s; it said:\n"
+                                         + self._text[since:][-2000:])
                 self._changed.wait(left)
             return found
 

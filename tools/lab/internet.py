@@ -137,8 +137,8 @@ class Internet:
 
     @cached_property
     def ejabberd(self) -> Ejabberd:
-        return self._start(Ejabberd("partner's ejabberd", EXTERNAL.namespace, EJABBERD[0], EJABBERD_DOMAIN, self.pki.partner(EJABBERD_DOMAIN),
-                                    (USER,), self.folder / "ejabberd", EXTERNAL_DNS[0], self.pki.public.pem))
+        return self._start(Ejabberd("partner's ejabberd", EXTERNAL.namespace, EJABBERD[0], EJABBERD_DOMAIN,
+                                    self.pki.partner(EJABBERD_DOMAIN), (USER,), self.folder / "ejabberd", EXTERNAL_DNS[0], self.pki.public.pem))
 
     def pair_gateway_of(self, domain: str) -> Prosody:
         """Not started: a gateway with stock modules."""
@@ -149,7 +149,9 @@ class Internet:
         """Not started: a gateway with mod_sallyport_trunk."""
         return prosody.trunk_gateway(f"gateway of {domain}", INTERNAL.namespace, list(TRUNK_GATEWAY), [self._local_host(domain)],
                                      self.folder / "prosody-trunk-gateway", INTERNAL_DNS[0], self.pki.edges.pem, EDGE,
-                                     {"sallyport_trunk_retry_max": 3, "sallyport_trunk_ping_interval": 10, "sallyport_trunk_ping_timeout": 5})
+                                     # Quicker than the defaults, for tests that restart the appliance.
+                                     {"sallyport_trunk_retry_max": 3, "sallyport_trunk_ping_interval": 10,
+                                      "sallyport_trunk_ping_timeout": 5})
 
     @cached_property
     def pair_gateway(self) -> Prosody:

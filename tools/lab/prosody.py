@@ -66,7 +66,8 @@ class Prosody:
     def ping(self, local: str, remote: str, timeout: float = 5) -> bool:
         """`prosodyctl shell xmpp ping`: opens the stream of the pair when there is none. True when the peer answered."""
         try:
-            done = subprocess.run(["prosodyctl", "--config", str(self._configuration), "shell", f"xmpp:ping({local!r}, {remote!r}, {timeout})"],
+            done = subprocess.run(["prosodyctl", "--config", str(self._configuration), "shell",
+                                   f"xmpp:ping({local!r}, {remote!r}, {timeout})"],
                                   capture_output=True, text=True, timeout=timeout + 5, stdin=subprocess.DEVNULL)
         except subprocess.TimeoutExpired:
             return False
