@@ -4,15 +4,32 @@
 // destination address, and is sent only from the interface that owns its source. There is no forwarding in the image.
 // The frame filter is default-deny: see net/lwip/frame_filter.h.
 //
+// Nothing that one side does can take from the other: each has its own controller and receive pool, its own quota of
+// connections and of send blocks (capacity.h proves that lwIP's shared pools cover the sum).
+//
 // Owner: firmware/main.cpp, static storage. Not movable. All calls from the event loop.
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <string_view>
 
+#include "hal/base/intrusive_list.h"
+#include "hal/base/result.h"
 #include "hal/ethernet_mac.h"
+#include "lwip/netif.h"
+#include "lwip/pbuf.h"
+#include "net/byte_stream.h"
 #include "net/ip_address.h"
+#include "net/lwip/capacity.h"
+#include "net/lwip/flow_table.h"
+#include "net/lwip/frame_filter.h"
+#include "net/lwip/rate_limiter.h"
+#include "net/lwip/send_budget.h"
+#include "net/lwip/stack.h"
 #include "net/side.h"
 
 namespace sallyport::net {
@@ -26,10 +43,180 @@ struct InterfaceSettings {
 
 struct FilterCounters {
   std::uint64_t admitted = 0;
-  std::uint64_t refused = 0;       // all reasons; frame_filter.h has them one by one
-  std::uint64_t rate_limited = 0;  // ICMP beyond its rate
+  std::uint64_t refused = 0;                               // all reasons
+  std::uint64_t rate_limited = 0;                          // ICMP beyond its rate
+  std::array<std::uint64_t, refusal_reasons> by_reason{};  // indexed by Refusal
 };
 
-class InterfaceBody;  // lwIP's netif and the filter, in interface.cpp
+/// How a side's TCP stands, for the console. Counts, not totals, unless said otherwise.
+struct TcpCounters {
+  std::size_t connections = 0;  // owned by a Connection
+  std::size_t half_open = 0;
+  std::size_t closing = 0;
+  std::uint64_t half_open_evicted = 0;  // total: yielded to a newer SYN
+  std::uint64_t refused = 0;            // total: connections that found no room
+  std::uint64_t shed_segments = 0;      // total: data dropped because the receive pool ran low
+  std::uint64_t strong_host = 0;        // total: packets that lwIP would have taken for another interface; expected 0
+};
+
+/// lwIP's header for one received frame; the frame stays in the driver's memory. One exists per receive buffer.
+struct ReceiveBuffer {
+  pbuf_custom header{};  // first: lwIP hands back its address
+  hal::ReceivedFrame frame;
+  InterfaceBody* owner = nullptr;
+  ReceiveBuffer* next_free = nullptr;
+};
+
+/// What a UDP socket waits for (udp_socket.h).
+class UdpExpectations : public ListNode<UdpExpectations> {
+ public:
+  virtual bool expects(const Endpoint& remote, std::uint16_t local_port) const = 0;
+  /// Closes what has waited too long.
+  virtual void expire(Instant now) = 0;
+
+ protected:
+  ~UdpExpectations() = default;
+};
+
+class InterfaceBody : private ExpectedReplies {
+ public:
+  InterfaceBody(const InterfaceBody&) = delete;
+  InterfaceBody& operator=(const InterfaceBody&) = delete;
+
+  /// Sets the addresses; may be called again with others, which resets the connections of addresses that went away.
+  void bring_up(const InterfaceSettings& settings);
+  /// Takes up to `max_frames` frames from the controller. True when there was something to do, and there may be more.
+  bool poll(std::size_t max_frames);
+
+  bool link_up() const { return link_up_; }
+  std::string_view name() const { return name_; }
+  hal::EthernetMac& mac() { return mac_; }
+  const FilterCounters& counters() const { return counters_; }
+  TcpCounters tcp_counters() const;
+  /// The address that speaks to `remote`; nullopt: this side has none of that family.
+  std::optional<IpAddress> local_address(const IpAddress& remote) const;
+  /// On one of our links, or behind a gateway.
+  bool has_route(const IpAddress& remote) const;
+
+  // ---- for connections, listeners, sockets and hooks of net/lwip ----
+
+  Stack& stack() { return stack_; }
+  netif& lwip_netif() { return netif_; }
+  std::uint16_t listen_port() const { return listen_port_; }
+  const SideCapacity& capacity() const { return capacity_; }
+  static InterfaceBody& of(const netif& from) { return *static_cast<InterfaceBody*>(from.state); }
+
+  /// The flow of a PCB that track() has seen.
+  static Flow& flow_of(tcp_pcb& pcb);
+  /// From now on the PCB counts in this side's quota.
+  Flow& track(tcp_pcb& pcb, FlowStage stage, bool initiated);
+  bool may_own_another() const { return flows_[index(FlowStage::owned)].size() < capacity_.connections; }
+  void own(Flow& flow, TcpConnection& connection);
+  /// The owner goes; lwIP may finish sending until `linger` is over.
+  void leave(Flow& flow, Duration linger);
+  /// Bounds the flow's life from now; afterwards it is reset.
+  void set_deadline(Flow& flow, Duration after);
+  void refuse_connection() { ++refused_connections_; }
+  /// lwIP has made a PCB for a SYN: it counts as half-open.
+  static err_t on_passive_open(u8_t id, tcp_pcb_listen* listener, tcp_pcb* pcb);
+  /// A SYN wants a place among the half-open.
+  void make_room_for_half_open();
+
+  std::size_t send_allowance(const Flow& flow) const { return budget_.allowance(flow.blocks); }
+  /// lwIP's send queue of the flow's PCB may have changed.
+  void account(Flow& flow);
+
+  /// Whether lwIP gets a segment with data: false sheds load (the peer sends it again).
+  bool admit_data(tcp_pcb& pcb, std::uint32_t sequence, std::size_t length);
+  /// Bytes behind the pbuf's payload that may be written to; 0 when it is not one of our receive buffers.
+  static std::size_t tail_room(const pbuf& buffer);
+
+  bool owns(const IpAddress& address) const;
+  void strong_host_refused() { ++strong_host_refusals_; }
+  const ip6_addr_t* gateway_v6() const { return settings_.gateway_v6 ? &gateway_v6_ : nullptr; }
+  const InterfaceSettings& settings() const { return settings_; }
+  void other_side_changed(const InterfaceSettings& other);
+
+  void add(UdpExpectations& socket) { sockets_.push_back(socket); }
+  void remove(UdpExpectations& socket) { sockets_.remove(socket); }
+
+ protected:
+  InterfaceBody(Stack& stack, hal::EthernetMac& mac, const SideCapacity& capacity, std::string_view name,
+                std::uint16_t listen_port, std::span<ReceiveBuffer> buffers);
+  ~InterfaceBody();
+
+ private:
+  static constexpr std::size_t index(FlowStage stage) { return static_cast<std::size_t>(stage); }
+
+  bool tcp_expected(const Endpoint& remote, std::uint16_t local_port) const override;
+  bool udp_expected(const Endpoint& remote, std::uint16_t local_port) const override;
+
+  void initialise_netif();
+  void configure_filter();
+  void poll_link(Instant now);
+  void link_came_up();
+  void receive(const hal::ReceivedFrame& frame);
+  bool within_rate(FrameKind kind);
+  void handle_icmp_error(const hal::ReceivedFrame& frame);
+  void deliver(const hal::ReceivedFrame& frame);
+  err_t transmit(const pbuf& packet);
+  void retry_transmission();
+
+  void set_stage(Flow& flow, FlowStage stage);
+  void make_room_for_closing();
+  void flow_destroyed(Flow& flow);
+  void free_out_of_order_data();
+  IntrusiveList<Flow>& list_of(FlowStage stage) { return flows_[index(stage)]; }
+
+  static err_t link_output(netif* interface, pbuf* packet);
+  static void release_buffer(pbuf* buffer);
+  static void on_flow_destroyed(u8_t id, void* flow);
+  static err_t on_deadline_poll(void* argument, tcp_pcb* pcb);
+  static err_t on_orphan_sent(void* argument, tcp_pcb* pcb, u16_t length);
+
+  Stack& stack_;
+  hal::EthernetMac& mac_;
+  SideCapacity capacity_;
+  std::string_view name_;
+  std::uint16_t listen_port_;
+
+  netif netif_{};
+  InterfaceSettings settings_;
+  ip6_addr_t gateway_v6_{};
+  FrameFilter filter_;
+  bool up_ = false;
+  bool link_up_ = false;
+  Instant next_link_poll_{};
+
+  ReceiveBuffer* free_buffers_ = nullptr;
+  bool receive_pool_was_low_ = false;
+
+  FilterCounters counters_;
+  RateLimiter echo_rate_;
+  RateLimiter error_rate_;
+
+  SendBudget budget_;
+  bool transmit_blocked_ = false;
+
+  std::array<IntrusiveList<Flow>, flow_stages> flows_;
+  std::uint64_t half_open_evicted_ = 0;
+  std::uint64_t refused_connections_ = 0;
+  std::uint64_t shed_segments_ = 0;
+  std::uint64_t strong_host_refusals_ = 0;
+
+  IntrusiveList<UdpExpectations> sockets_;
+};
+
+template <std::size_t N>
+struct ReceiveBuffers {
+  std::array<ReceiveBuffer, N> buffers;
+};
+
+template <Side S>
+class Interface : private ReceiveBuffers<side_capacity<S>.receive_buffers>, public InterfaceBody {
+ public:
+  Interface(Stack& stack, hal::EthernetMac& mac)
+      : InterfaceBody(stack, mac, side_capacity<S>, S::name, S::listen_port, this->buffers) {}
+};
 
 }  // namespace sallyport::net

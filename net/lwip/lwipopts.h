@@ -25,8 +25,8 @@
 #define MEMP_NUM_TCP_SEG SALLYPORT_TCP_SEGMENTS
 #define MEMP_NUM_UDP_PCB (SALLYPORT_UDP_SOCKETS * SALLYPORT_UDP_QUERIES)
 #define MEMP_NUM_SYS_TIMEOUT (LWIP_NUM_SYS_TIMEOUT_INTERNAL + 1)
-#define MEMP_NUM_PBUF 16     /* references only; received frames have their own headers (interface.h) */
-#define PBUF_POOL_SIZE 1     /* not used: lwIP insists on one, and its sanity checks on many */
+#define MEMP_NUM_PBUF 16 /* references only; received frames have their own headers (interface.h) */
+#define PBUF_POOL_SIZE 1 /* not used: lwIP insists on one, and its sanity checks on many */
 #define PBUF_POOL_BUFSIZE 128
 #define LWIP_DISABLE_TCP_SANITY_CHECKS 1
 
@@ -70,7 +70,7 @@
 #define MEMP_NUM_MLD6_GROUP 4 /* a solicited-node group per address and side */
 #define LWIP_ICMP6 1
 #define LWIP_ND6_QUEUEING 0
-#define LWIP_ND6_ALLOW_RA_UPDATES 0
+#define LWIP_ND6_ALLOW_RA_UPDATES 1 /* for netif->mtu6 only: the frame filter refuses router advertisements */
 #define LWIP_ND6_RDNSS_MAX_DNS_SERVERS 0
 
 /* ---- UDP ---- */
@@ -84,7 +84,7 @@
 #define TCP_SND_BUF (SALLYPORT_WINDOW_SEGMENTS * TCP_MSS)
 #define TCP_SND_QUEUELEN (2 * SALLYPORT_WINDOW_SEGMENTS) /* twice: IPv6 segments are smaller */
 #define TCP_WND_UPDATE_THRESHOLD (2 * TCP_MSS)           /* RFC 9293 3.8.6.2.2 */
-#define TCP_OVERSIZE TCP_MSS /* later writes fill the block that the first one took */
+#define TCP_OVERSIZE TCP_MSS                             /* later writes fill the block that the first one took */
 #define TCP_QUEUE_OOSEQ 1
 #define TCP_OOSEQ_MAX_PBUFS 4
 #define TCP_LISTEN_BACKLOG 1
@@ -114,8 +114,7 @@
 #define LWIP_HOOK_ND6_GET_GW(netif, destination) sallyport_lwip_ip6_gateway(netif, destination)
 #define LWIP_HOOK_TCP_ISN(local, local_port, remote, remote_port) \
   sallyport_lwip_tcp_isn(local, local_port, remote, remote_port)
-#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, options, options1, options2, p) \
-  sallyport_lwip_tcp_input(pcb, header, p)
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, options, options1, options2, p) sallyport_lwip_tcp_input(pcb, header, p)
 
 /* ---- counters: ours are per side and per reason; lwIP's would cost 64 bits nowhere ---- */
 #define LWIP_STATS 1
