@@ -182,6 +182,7 @@ class Stream:
         self._bytes = bytearray()
         self._start = 0
         self._depth = 0
+        self._just_opened = False
         self._builder: ET.TreeBuilder | None = None
         parser = xml.parsers.expat.ParserCreate(namespace_separator="}")
         parser.buffer_text = True
@@ -208,6 +209,7 @@ class Stream:
 
     def _start_element(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
+        self._just_opened = True
         if self._depth == 1:
             self.header = attributes
             return
@@ -222,8 +224,12 @@ class Stream:
             self.closed = True
             return
         self._builder.end(_clark(name))
+        just_opened, self._just_opened = self._just_opened, False
         if self._depth == 1:
-            end = _end_of_tag(self._bytes, self._parser.CurrentByteIndex)
+            at = self._parser.CurrentByteIndex
+            # Expat reports the end of <a/> behind the tag, the end of <a></a> before its end tag.
+            empty = just_opened and self._bytes[at - 2:at] == b"/>"
+            end = at if empty else _end_of_tag(self._bytes, at)
             self._elements.append(Element(bytes(self._bytes[self._start:end]), self._builder.close()))
             self._builder = None
 
