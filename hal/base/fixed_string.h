@@ -33,7 +33,7 @@ class FixedString {
 
   constexpr void clear() { size_ = 0, bytes_[0] = '\0'; }
   constexpr std::string_view view() const { return {bytes_.data(), size_}; }
-  constexpr operator std::string_view() const { return view(); }
+  constexpr operator std::string_view() const { return view(); }  // NOLINT(google-explicit-constructor): it is a text
   constexpr const char* c_str() const { return bytes_.data(); }
   constexpr std::size_t size() const { return size_; }
   constexpr bool empty() const { return size_ == 0; }
