@@ -213,7 +213,7 @@ struct ReceiveBuffers {
 };
 
 template <Side S>
-class Interface : private ReceiveBuffers<side_capacity<S>.receive_buffers>, public InterfaceBody {
+class Interface final : private ReceiveBuffers<side_capacity<S>.receive_buffers>, public InterfaceBody {
  public:
   Interface(Stack& stack, hal::EthernetMac& mac)
       : InterfaceBody(stack, mac, side_capacity<S>, S::name, S::listen_port, this->buffers) {}
