@@ -1,5 +1,5 @@
-// AuthenticatedDomain: the proof that a stream's peer is who it says. Only Authenticator makes one; S2sStream's Established
-// state needs one, so a stream that skips the check does not compile (tests/compile_fail).
+// AuthenticatedDomain: the proof that a stream's peer is who it says. Only Authenticator makes one; S2sStream's
+// Established state needs one, so a stream that skips the check does not compile (tests/compile_fail).
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// ChunkPool: the memory that stanzas live in while they arrive and while they wait: fixed-size chunks, one pool per side.
-// A stanza is a chain of chunks; freeing the chain gives the credit back to whoever waits for room.
+// ChunkPool: the memory that stanzas live in while they arrive and while they wait: fixed-size chunks, one pool per
+// side. A stanza is a chain of chunks; freeing the chain gives the credit back to whoever waits for room.
 #pragma once
 
 #include <array>

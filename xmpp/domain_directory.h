@@ -1,5 +1,5 @@
-// DomainDirectory: the domains the appliance knows, by small number. Streams and stanzas carry a DomainId instead of 255 bytes
-// of text; the settings (firmware/config) implement it. An id stays valid until the settings are replaced.
+// DomainDirectory: the domains the appliance knows, by small number. Streams and stanzas carry a DomainId instead of
+// 255 bytes of text; the settings (firmware/config) implement it. An id stays valid until the settings are replaced.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,9 @@
 // Stanza<Side>: one complete, checked stanza in the bytes it arrived in.
 //
-// Its bytes are a chain of chunks, forwarded as received: expat only told where it begins and ends. Namespace declarations that
-// it inherited from the peer's stream header, and uses, are spliced in behind its element's name, so that the chain is a
-// well-formed element under our own stream header (default namespace jabber:server, prefix `stream`).
+// Its bytes are a chain of chunks, forwarded as received: expat only told where it begins and ends. Namespace
+// declarations that it inherited from the peer's stream header, and uses, are spliced in behind its element's name, so
+// that the chain is a well-formed element under our own stream header (default namespace jabber:server, prefix
+// `stream`).
 //
 // A move-only handle; destroying it gives the chunks back. Stanza<External> is made by an S2sStream<External> or by
 // BorderPolicy::release(), Stanza<Internal> by an S2sStream<Internal> or by BorderPolicy::admit(): nobody else can
@@ -147,9 +148,9 @@ class StanzaQueue {
 /// As make_error_reply below, of records.
 StanzaRecord* make_error_record(const StanzaRecord& stanza, const StanzaError& error, ChunkPool& pool);
 
-/// The answer to a stanza that can't be delivered: same kind, same id, from and to exchanged (their bytes as received), type
-/// error (RFC 6120 8.3.1). In `pool`; nullopt when the pool is used up or the stanza is not answerable. The reply belongs to
-/// the side that the stanza came from.
+/// The answer to a stanza that can't be delivered: same kind, same id, from and to exchanged (their bytes as received),
+/// type error (RFC 6120 8.3.1). In `pool`; nullopt when the pool is used up or the stanza is not answerable. The reply
+/// belongs to the side that the stanza came from.
 template <net::Side S>
 std::optional<Stanza<S>> make_error_reply(const Stanza<S>& stanza, const StanzaError& error, ChunkPool& pool) {
   StanzaRecord* record = make_error_record(*stanza.record_, error, pool);

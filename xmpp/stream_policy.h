@@ -17,18 +17,18 @@
 namespace sallyport::xmpp {
 
 struct StreamLimits {
-  std::size_t stanza_bytes = 131'072;         // RFC 6120 13.12 asks for at least 10,000
-  std::size_t negotiation_bytes = 16'384;     // all bytes of a stream before it is authenticated
-  std::size_t token_bytes = 65'536;           // one XML token (a start tag, a run of text is cut by expat)
-  std::uint16_t depth = 64;                   // elements below <stream/>
-  std::uint16_t attributes = 64;              // per element
-  std::size_t header_namespace_bytes = 512;   // declarations of the peer's stream header, prefixes and names
-  Duration tls = std::chrono::seconds(15);    // handshake
+  std::size_t stanza_bytes = 131'072;          // RFC 6120 13.12 asks for at least 10,000
+  std::size_t negotiation_bytes = 16'384;      // all bytes of a stream before it is authenticated
+  std::size_t token_bytes = 7168;              // one tag; text is no token. expat's buffer holds it and 1 KiB more
+  std::uint16_t depth = 64;                    // elements below <stream/>
+  std::uint16_t attributes = 64;               // per element
+  std::size_t header_namespace_bytes = 512;    // declarations of the peer's stream header, prefixes and names
+  Duration tls = std::chrono::seconds(15);     // handshake
   Duration header = std::chrono::seconds(10);  // until the stream header is complete
   Duration establishment = std::chrono::seconds(60);  // connect to authenticated; Lync's StreamEstablishmentTimeout
-  Duration stanza = std::chrono::seconds(30);  // first byte to last
-  Duration inactivity = std::chrono::seconds(600);  // no stanza for this long: close; Lync's StreamInactivityTimeout
-  Duration close = std::chrono::seconds(5);   // our </stream> to the peer's
+  Duration stanza = std::chrono::seconds(30);         // first byte to last
+  Duration inactivity = std::chrono::seconds(600);    // no stanza for this long: close; Lync's StreamInactivityTimeout
+  Duration close = std::chrono::seconds(5);           // our </stream> to the peer's
 };
 
 struct StreamAddresses {
@@ -41,9 +41,9 @@ class StreamPolicy {
   virtual const DomainDirectory& directory() const = 0;
   virtual const StreamLimits& limits() const = 0;
 
-  /// Receiving entity: may this pair talk on this side? `from` is empty when the header had none. On the external side `to`
-  /// must be a local domain (else host-unknown) and `from` a partner in the settings (else policy-violation, with a text); on
-  /// the internal side `to` is a partner's domain or the edge's own name, `from` a local domain.
+  /// Receiving entity: may this pair talk on this side? `from` is empty when the header had none. On the external side
+  /// `to` must be a local domain (else host-unknown) and `from` a partner in the settings (else policy-violation, with
+  /// a text); on the internal side `to` is a partner's domain or the edge's own name, `from` a local domain.
   virtual Result<StreamAddresses, StreamError> admit(std::string_view from, std::string_view to) const = 0;
   /// Receiving entity's TLS. `addresses` is what the header said before STARTTLS; nothing for direct TLS.
   virtual net::TlsParameters receiving_tls(const std::optional<StreamAddresses>& addresses) const = 0;
@@ -56,9 +56,9 @@ class StreamPolicy {
   virtual bool accepts_direct_tls() const = 0;
   /// Offers (receiving) or asks for (initiating) XEP-0288.
   virtual bool bidi() const = 0;
-  /// May `from` appear on this stream, which authenticated `addresses.remote` and was opened to `addresses.local`? For a
-  /// stream of one pair: only equal pairs. For a trunk (addresses.local is the edge's own name): every local domain that the
-  /// peer's certificate carries, to every partner; then the stream asks transport.certify() once per domain.
+  /// May `from` appear on this stream, which authenticated `addresses.remote` and was opened to `addresses.local`? For
+  /// a stream of one pair: only equal pairs. For a trunk (addresses.local is the edge's own name): every local domain
+  /// that the peer's certificate carries, to every partner; then the stream asks transport.certify() once per domain.
   virtual bool trunk(const StreamAddresses& addresses) const = 0;
 
  protected:
