@@ -60,6 +60,15 @@ class Pool {
     return static_cast<std::size_t>(offset) / sizeof(T);
   }
 
+  /// The object in place `index`, or nullptr when that place is free.
+  T* get(std::size_t index) { return used_[index] ? at(index) : nullptr; }
+  /// The object in use that has `part` inside of it.
+  T& containing(const void* part) {
+    const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(part) - storage_.data());
+    SALLYPORT_ASSERT(offset < sizeof storage_ && used_[offset / sizeof(T)]);
+    return *at(offset / sizeof(T));
+  }
+
   static constexpr std::size_t capacity() { return N; }
   std::size_t in_use() const { return N - free_count_; }
   std::size_t high_water() const { return high_water_; }
