@@ -1,5 +1,7 @@
 // What compiler, C library and the hal expect of a board without operating system and heap.
 
+#include <bits/functexcept.h>
+
 #include <cstddef>
 #include <cstdint>
 
@@ -29,6 +31,20 @@ void reset_soc() {
 
 }  // namespace bsp::imx6ul
 }  // namespace sallyport
+
+// What the C++ library calls instead of throwing, when an argument breaks a precondition (string_view::substr behind
+// the end, for one). Its own versions bring exceptions, std::string and with them a heap.
+namespace std {
+
+void __throw_out_of_range_fmt(const char* format, ...) { sallyport::assertion_failed(format, "c++", 0); }
+void __throw_out_of_range(const char* what) { sallyport::assertion_failed(what, "c++", 0); }
+void __throw_length_error(const char* what) { sallyport::assertion_failed(what, "c++", 0); }
+void __throw_logic_error(const char* what) { sallyport::assertion_failed(what, "c++", 0); }
+void __throw_invalid_argument(const char* what) { sallyport::assertion_failed(what, "c++", 0); }
+void __throw_bad_alloc() { sallyport::assertion_failed("std::bad_alloc", "c++", 0); }
+void __throw_bad_function_call() { sallyport::assertion_failed("std::bad_function_call", "c++", 0); }
+
+}  // namespace std
 
 extern "C" {
 
