@@ -4,8 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <random>
@@ -186,9 +188,9 @@ class TestDialer final : public StreamDialer {
   }
   std::size_t open() const { return static_cast<std::size_t>(std::ranges::count(calls, false, &Call::hung_up)); }
 
-  bool refuse = false;   // dial() finds no free stream
-  bool connects = true;  // else the SYN stays without answer
-  std::vector<Call> calls;
+  bool refuse = false;     // dial() finds no free stream
+  bool connects = true;    // else the SYN stays without answer
+  std::deque<Call> calls;  // grows while one of them is served
 
  private:
   TaskQueue& tasks_;
