@@ -5,7 +5,6 @@
 #include <ctime>
 #include <limits>
 
-#include "hal/base/arena.h"
 #include "hal/base/assert.h"
 #include "mbedtls/platform_util.h"
 #include "net/tls/mbedtls_platform.h"
@@ -16,28 +15,62 @@ namespace sallyport::net::tls {
 namespace {
 
 // Mbed TLS and PSA call plain functions without a context: these are their only way to what the Engine was given.
+Engine* library_engine = nullptr;
 hal::Random* library_random = nullptr;
-const hal::WallClock* library_clock = nullptr;
 
 }  // namespace
 
 Engine::Engine(hal::Random& random, const hal::WallClock& clock, TaskQueue& tasks) : clock_(clock), tasks_(tasks) {
-  SALLYPORT_ASSERT(library_random == nullptr);
+  SALLYPORT_ASSERT(library_engine == nullptr);
+  library_engine = this;
   library_random = &random;
-  library_clock = &clock;
   SALLYPORT_ASSERT(psa_crypto_init() == PSA_SUCCESS);
 }
 
 Engine::~Engine() {
   mbedtls_psa_crypto_free();
+  library_engine = nullptr;
   library_random = nullptr;
-  library_clock = nullptr;
+}
+
+Engine::HandshakeStep::HandshakeStep(Engine& engine, Arena& session) : engine_(engine), scope_(session) {
+  SALLYPORT_ASSERT(!engine_.in_step_);
+  engine_.in_step_ = true;
+}
+
+Engine::HandshakeStep::~HandshakeStep() {
+  SALLYPORT_ASSERT(!overdrawn());
+  engine_.in_step_ = false;
+}
+
+void* Engine::allocate(std::size_t bytes) {
+  SALLYPORT_ASSERT(Arena::current() != nullptr);
+  void* pointer = Arena::current()->allocate(bytes, true);
+  if (pointer == nullptr && library_engine != nullptr && library_engine->in_step_)
+    pointer = library_engine->scratch_.allocate(bytes, true);
+  return pointer;
+}
+
+void Engine::release(void* pointer) {
+  if (pointer == nullptr) return;
+  if (library_engine != nullptr && library_engine->owns(pointer)) {
+    library_engine->scratch_.release(pointer);
+    return;
+  }
+  SALLYPORT_ASSERT(Arena::current() != nullptr);
+  Arena::current()->release(pointer);
 }
 
 int Engine::random(void*, unsigned char* output, std::size_t length) {
   SALLYPORT_ASSERT(library_random != nullptr);
   library_random->fill({reinterpret_cast<std::byte*>(output), length});
   return 0;
+}
+
+long long Engine::time() {
+  SALLYPORT_ASSERT(library_engine != nullptr);
+  // Certificates are not judged while the clock is unknown; 1970 makes every one of them "not yet valid" all the same.
+  return library_engine->clock_.now().value_or(UnixTime{}).time_since_epoch().count();
 }
 
 std::size_t psa_key_slots_in_use() {
@@ -48,27 +81,19 @@ std::size_t psa_key_slots_in_use() {
 
 }  // namespace sallyport::net::tls
 
-using sallyport::Arena;
 using sallyport::net::tls::Engine;
 
 extern "C" {
 
 void* sallyport_tls_calloc(std::size_t count, std::size_t size) {
-  SALLYPORT_ASSERT(Arena::current() != nullptr);
   if (size != 0 && count > std::numeric_limits<std::size_t>::max() / size) return nullptr;
-  return Arena::current()->allocate(count * size, true);
+  return Engine::allocate(count * size);
 }
 
-void sallyport_tls_free(void* pointer) {
-  if (pointer == nullptr) return;
-  SALLYPORT_ASSERT(Arena::current() != nullptr);
-  Arena::current()->release(pointer);
-}
+void sallyport_tls_free(void* pointer) { Engine::release(pointer); }
 
 long long sallyport_tls_time(long long* time) {
-  // Certificates are not judged while the clock is unknown; 1970 makes every one of them "not yet valid" all the same.
-  const auto now = sallyport::net::tls::library_clock->now().value_or(sallyport::UnixTime{});
-  const long long seconds = now.time_since_epoch().count();
+  const long long seconds = Engine::time();
   if (time != nullptr) *time = seconds;
   return seconds;
 }

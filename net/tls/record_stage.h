@@ -14,7 +14,8 @@ class SecureConnection;
 
 class RecordStage {
  public:
-  static constexpr std::size_t capacity = 4096;  // MBEDTLS_SSL_OUT_CONTENT_LEN: the largest record we send
+  /// The largest plaintext we send in a record: MBEDTLS_SSL_OUT_CONTENT_LEN less TLS 1.3's inner content type.
+  static constexpr std::size_t capacity = 4095;
 
   SecureConnection* owner() const { return owner_; }
   std::span<const std::byte> content() const { return {bytes_.data(), size_}; }

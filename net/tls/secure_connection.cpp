@@ -7,6 +7,11 @@
 #include "hal/base/log.h"
 #include "net/tls/failure.h"
 
+// Internal to the library (library/ssl_misc.h of 3.6). After a TLS 1.3 handshake Mbed TLS 3.6 keeps its handshake's
+// state and keys, 4 KB, until the session ends, although nothing looks at them again without tickets; this lets go of
+// them.
+extern "C" void mbedtls_ssl_handshake_wrapup_free_hs_transform(mbedtls_ssl_context* ssl);
+
 namespace sallyport::net::tls {
 namespace {
 
@@ -204,8 +209,12 @@ int SecureConnection::set_up_session(const TlsParameters& parameters) {
 /// One step of the handshake holds at most one public-key operation of our own or the verification of one chain; the
 /// loop does other work between the steps.
 void SecureConnection::step_handshake() {
-  ArenaScope scope(arena_);
+  Engine::HandshakeStep step(engine_, arena_);
   const int status = mbedtls_ssl_handshake_step(&ssl_);
+  if (step.overdrawn()) {
+    fail(failure_of(TransportFault::resources, "the peer's certificates do not fit the session's memory"));
+    return;
+  }
   if (mbedtls_ssl_is_handshake_over(&ssl_) != 0 && (status == 0 || status == MBEDTLS_ERR_SSL_WANT_WRITE)) {
     handshake_succeeded();
   } else if (status == 0) {
@@ -222,6 +231,9 @@ void SecureConnection::step_handshake() {
 
 void SecureConnection::handshake_succeeded() {
   stream_.flush();
+  // In TLS 1.2 the library has done this already, and there it would free the session's own keys.
+  if (mbedtls_ssl_get_version_number(&ssl_) == MBEDTLS_SSL_VERSION_TLS1_3)
+    mbedtls_ssl_handshake_wrapup_free_hs_transform(&ssl_);
   verifier_.accept_handshake();
   char text[decltype(description_)::capacity() + 1];
   std::snprintf(text, sizeof text, "%s %s", mbedtls_ssl_get_version(&ssl_), mbedtls_ssl_get_ciphersuite(&ssl_));
@@ -318,13 +330,16 @@ void SecureConnection::send_leftover() {
 }
 
 void SecureConnection::send_close() {
-  if (unsent_ > 0) return;
   ArenaScope scope(arena_);
-  if (!close_sent_) {
+  if (unsent_ == 0 && !close_sent_) {
     close_sent_ = true;
     static_cast<void>(mbedtls_ssl_close_notify(&ssl_));
   }
-  if (unsent_ == 0) stream_.close();
+  if (unsent_ == 0) {
+    stream_.close();
+  } else {
+    stream_.flush();
+  }
 }
 
 /// The byte stream has ended by itself (reset, timed out) before the peer said so inside TLS.

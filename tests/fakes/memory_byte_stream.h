@@ -18,14 +18,14 @@ namespace sallyport::fakes {
 class MemoryByteStream final : public net::ByteStream {
  public:
   explicit MemoryByteStream(TaskQueue& tasks) : tasks_(tasks) {}
-  ~MemoryByteStream() {
-    if (peer_ != nullptr) peer_->peer_ = nullptr;
-  }
+  ~MemoryByteStream() { part(); }
   MemoryByteStream(const MemoryByteStream&) = delete;
   MemoryByteStream& operator=(const MemoryByteStream&) = delete;
 
-  /// Joins two streams; both are open.
+  /// Joins two streams; both are open. Whoever they were joined with before is left alone.
   static void join(MemoryByteStream& one, MemoryByteStream& other) {
+    one.part();
+    other.part();
     one.peer_ = &other;
     other.peer_ = &one;
     one.opened_ = other.opened_ = true;
@@ -116,6 +116,10 @@ class MemoryByteStream final : public net::ByteStream {
   }
 
  private:
+  void part() {
+    if (peer_ != nullptr) peer_->peer_ = nullptr;
+    peer_ = nullptr;
+  }
   void notify() {
     if (task_ != nullptr) tasks_.schedule(*task_);
   }

@@ -84,6 +84,40 @@ struct LoadedAnchors {
   TrustAnchors anchors{*arena};
 };
 
+/// The TLS version of both sides of a test is chosen here: the firmware itself has no such setting.
+inline void limit_version(const Credentials& credentials, mbedtls_ssl_protocol_version version) {
+  for (const auto role : {TlsRole::server, TlsRole::client})
+    for (const bool demand : {false, true})
+      for (const bool alpn : {false, true})
+        mbedtls_ssl_conf_max_tls_version(
+            const_cast<mbedtls_ssl_config*>(&credentials.configuration(role, demand, alpn)), version);
+}
+
+/// Counts the TLS records that pass (RFC 8446 5.1), whatever pieces they come in.
+class RecordCounter {
+ public:
+  void watch(fakes::MemoryByteStream& stream) {
+    stream.set_tap([](void* self, std::vector<std::byte>& bytes) { static_cast<RecordCounter*>(self)->pass(bytes); },
+                   this);
+  }
+  std::size_t records = 0;
+  std::size_t largest = 0;
+
+ private:
+  void pass(const std::vector<std::byte>& bytes) {
+    pending_.insert(pending_.end(), bytes.begin(), bytes.end());
+    while (pending_.size() >= 5) {
+      const std::size_t length =
+          std::to_integer<std::size_t>(pending_[3]) << 8 | std::to_integer<std::size_t>(pending_[4]);
+      if (pending_.size() < 5 + length) return;
+      pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(5 + length));
+      ++records;
+      largest = std::max(largest, length);
+    }
+  }
+  std::vector<std::byte> pending_;
+};
+
 class TlsTest : public testing::Test {
  protected:
   TlsTest() {
@@ -105,10 +139,10 @@ class TlsTest : public testing::Test {
 /// One end: byte stream, arena, session, and an owner that counts how often it was told to look.
 class End final : public Task {
  public:
-  static constexpr std::size_t arena_bytes = 40 * 1024;  // what limits.h plans for a stream
+  static constexpr std::size_t arena_bytes = 38 * 1024;  // what limits.h plans for a stream
 
-  End(Engine& engine, TaskQueue& task_queue)
-      : tasks(task_queue), stream(task_queue), session(engine, stream, *arena, *this) {
+  End(Engine& engine, TaskQueue& task_queue, std::size_t bytes = arena_bytes)
+      : tasks(task_queue), arena(bytes), stream(task_queue), session(engine, stream, *arena, *this) {
     stream.set_task(session);
   }
   ~End() { tasks.cancel(*this); }
@@ -128,7 +162,7 @@ class End final : public Task {
   }
 
   TaskQueue& tasks;
-  OwnedArena arena{arena_bytes};
+  OwnedArena arena;
   fakes::MemoryByteStream stream;
   SecureConnection session;
   bool read_along = true;
@@ -145,6 +179,11 @@ class TlsSessionTest : public TlsTest {
   void settle(int most_rounds = 200000) {
     while (!tasks.empty() && most_rounds-- > 0) tasks.run_ready();
     EXPECT_GT(most_rounds, 0) << "the tasks never come to rest";
+  }
+
+  void expect_secured() {
+    EXPECT_TRUE(server.session.secured()) << server.session.failure().explanation.c_str();
+    EXPECT_TRUE(client.session.secured()) << client.session.failure().explanation.c_str();
   }
 
   void start(const TlsParameters& server_parameters, const TlsParameters& client_parameters) {
