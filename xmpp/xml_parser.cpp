@@ -8,6 +8,10 @@
 
 #include "hal/base/assert.h"
 
+// What expat would draw a hash salt from, if a parser had none; XmlParser::open() gives each one from the DRBG.
+extern "C" void writeRandomBytes_arc4random_buf(void* target, size_t count);
+void writeRandomBytes_arc4random_buf(void*, size_t) { SALLYPORT_ASSERT(false); }
+
 namespace sallyport::xmpp {
 
 namespace {
