@@ -88,6 +88,14 @@ void check_sides_apart(const Settings& settings, MistakeList& mistakes) {
   }
 }
 
+}  // namespace
+
+void check_networks(const Settings& settings, MistakeList& mistakes) {
+  SideCheck("external", settings.external, "internal", settings.internal, mistakes).run();
+  SideCheck("internal", settings.internal, "external", settings.external, mistakes).run();
+  check_sides_apart(settings, mistakes);
+}
+
 void check_partners(const Settings& settings, MistakeList& mistakes) {
   for (const Partner& partner : settings.partners) {
     if (!partner.trust.empty()) continue;
@@ -96,15 +104,6 @@ void check_partners(const Settings& settings, MistakeList& mistakes) {
                  static_cast<int>(std::min<std::size_t>(partner.domain.size(), 60)), partner.domain.data(),
                  static_cast<int>(std::min<std::size_t>(partner.domain.size(), 60)), partner.domain.data());
   }
-}
-
-}  // namespace
-
-void check_settings(const Settings& settings, MistakeList& mistakes) {
-  SideCheck("external", settings.external, "internal", settings.internal, mistakes).run();
-  SideCheck("internal", settings.internal, "external", settings.external, mistakes).run();
-  check_sides_apart(settings, mistakes);
-  check_partners(settings, mistakes);
 }
 
 }  // namespace sallyport::firmware

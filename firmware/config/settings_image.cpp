@@ -36,8 +36,8 @@ std::string_view to_text(ImageError error) {
 void SettingsImage::clear() {
   // Through volatile: a plain fill of memory that nobody reads afterwards may be left out.
   volatile std::byte* byte = bytes_.data();
-  for (std::size_t i = 0; i < bytes_.size(); ++i) byte[i] = nul;
-  payload_bytes_ = text_bytes_ = file_count_ = 0;
+  for (std::size_t i = 0; i < written_bytes_; ++i) byte[i] = nul;
+  written_bytes_ = payload_bytes_ = text_bytes_ = file_count_ = 0;
 }
 
 Result<void, ImageError> SettingsImage::adopt(std::size_t payload_bytes, std::size_t text_bytes,
@@ -134,6 +134,7 @@ bool SettingsImage::append(std::span<const std::byte> bytes) {
   if (bytes.size() > max_payload_bytes - payload_bytes_) return false;
   std::copy(bytes.begin(), bytes.end(), bytes_.begin() + static_cast<std::ptrdiff_t>(payload_bytes_));
   payload_bytes_ += bytes.size();
+  written_bytes_ = std::max(written_bytes_, payload_bytes_);
   return true;
 }
 

@@ -57,7 +57,10 @@ class SettingsImage {
   void clear();
 
   /// Where a reader puts the payload: room for max_payload_bytes and up to one block more.
-  std::span<std::byte> storage() { return bytes_; }
+  std::span<std::byte> storage() {
+    written_bytes_ = bytes_.size();
+    return bytes_;
+  }
   /// Checks `payload_bytes` bytes that were put into storage(). On an error the image is empty.
   Result<void, ImageError> adopt(std::size_t payload_bytes, std::size_t text_bytes, std::size_t file_count);
   /// Builds a payload from its parts, which are copied. `files` must ascend by name.
@@ -80,6 +83,7 @@ class SettingsImage {
 
   alignas(4) std::array<std::byte, max_payload_bytes + hal::block_bytes> bytes_{};
   std::array<std::uint32_t, max_files> offsets_{};
+  std::size_t written_bytes_ = 0;  // what clear() has to wipe
   std::size_t payload_bytes_ = 0;
   std::size_t text_bytes_ = 0;
   std::size_t file_count_ = 0;

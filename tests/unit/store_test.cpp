@@ -344,7 +344,7 @@ TEST_F(StoreTest, SurvivesAnyMutationOfTheCard) {
   unsigned taken = 0;
   for (int round = 0; round < 1000; ++round) {
     card_ = before;
-    for (unsigned mutations = 1 + random() % 4; mutations > 0; --mutations) {
+    for (auto mutations = 1 + random() % 4; mutations > 0; --mutations) {
       const std::uint64_t block = targets[random() % targets.size()];
       const bool header = block != first_slot + 1;
       card_.block(block)[random() % (header ? 60 : 200)] = static_cast<std::byte>(random() % 3 == 0 ? 0xFF : random());
