@@ -36,6 +36,8 @@ class EnetDevice final : public hal::MmioObserver {
   hal::EnetRegisters registers{};
   std::map<unsigned, FakePhy*> phys;
   bool management_answers = true;
+  /// The last descriptor of a frame says the whole frame's length (22.6.13.1), or only its own part's, as QEMU has it.
+  bool last_length_is_whole = true;
   /// TDAR reads as set this many times after each frame (ERR007885).
   int transmitter_busy_reads = 0;
   bool transmitter_runs = true;
@@ -63,8 +65,7 @@ class EnetDevice final : public hal::MmioObserver {
       std::memcpy(memory_at(slot.buffer), with_fcs.data() + offset, part);
       offset += part;
       const bool last = offset == with_fcs.size();
-      // The MAC writes the length of the whole frame into the last descriptor.
-      slot.length = static_cast<std::uint16_t>(last ? with_fcs.size() : part);
+      slot.length = static_cast<std::uint16_t>(last && last_length_is_whole ? with_fcs.size() : part);
       const bool wrap = (slot.control & hal::enet::rx_wrap) != 0;
       slot.control =
           static_cast<std::uint16_t>((wrap ? hal::enet::rx_wrap : 0) | (last ? hal::enet::rx_last | error_bits : 0));

@@ -208,6 +208,10 @@ TEST_F(ImxEnetTest, FrameOverSeveralDescriptorsIsOneError) {
   ASSERT_TRUE(device_.receive(frame_to(own, 4000)));
   EXPECT_FALSE(mac_.receive());
   EXPECT_EQ(1u, mac_.counters().receive_errors);
+  device_.last_length_is_whole = false;
+  ASSERT_TRUE(device_.receive(frame_to(own, 2000, 0xFF)));
+  EXPECT_FALSE(mac_.receive()) << "the end of a frame is not a frame";
+  EXPECT_EQ(2u, mac_.counters().receive_errors);
   ASSERT_TRUE(device_.receive(frame_to(own)));
   EXPECT_TRUE(mac_.receive());
 }
