@@ -55,10 +55,6 @@ netif* sallyport_lwip_ip4_route(const ip4_addr_t* source, const ip4_addr_t*) {
 
 netif* sallyport_lwip_ip6_route(const ip6_addr_t* source, const ip6_addr_t*) { return owner_of(from_lwip(*source)); }
 
-const ip6_addr_t* sallyport_lwip_ip6_gateway(netif* interface, const ip6_addr_t*) {
-  return InterfaceBody::of(*interface).gateway_v6();
-}
-
 u32_t sallyport_lwip_tcp_isn(const ip_addr_t* local, u16_t local_port, const ip_addr_t* remote, u16_t remote_port) {
   return sallyport::net::Stack::current().initial_sequence_number(*local, local_port, *remote, remote_port);
 }

@@ -20,7 +20,6 @@ int sallyport_lwip_ip6_input(struct pbuf* packet, struct netif* netif);
 /* The interface that owns `source`; NULL leaves no route. */
 struct netif* sallyport_lwip_ip4_route(const ip4_addr_t* source, const ip4_addr_t* destination);
 struct netif* sallyport_lwip_ip6_route(const ip6_addr_t* source, const ip6_addr_t* destination);
-const ip6_addr_t* sallyport_lwip_ip6_gateway(struct netif* netif, const ip6_addr_t* destination);
 /* RFC 6528. */
 u32_t sallyport_lwip_tcp_isn(const ip_addr_t* local, u16_t local_port, const ip_addr_t* remote, u16_t remote_port);
 /* ERR_OK: lwIP goes on with the segment; else it is dropped (the peer sends it again). */

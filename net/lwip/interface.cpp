@@ -4,8 +4,8 @@
 
 #include "hal/base/assert.h"
 #include "hal/base/log.h"
-#include "lwip/etharp.h"
-#include "lwip/ethip6.h"
+#include "lwip/ip4.h"
+#include "lwip/ip6.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/prot/ethernet.h"
 #include "lwip/prot/ip4.h"
@@ -74,8 +74,10 @@ InterfaceBody::InterfaceBody(Stack& stack, hal::EthernetMac& mac, const SideCapa
       name_(name),
       listen_port_(listen_port),
       filter_(*this),
+      neighbors_(*this),
       echo_rate_(50, 20ms),
       error_rate_(50, 20ms),
+      neighbor_rate_(200, 5ms),
       budget_(capacity.shared_blocks) {
   for (ReceiveBuffer& buffer : buffers) {
     buffer.owner = this;
@@ -117,11 +119,11 @@ void InterfaceBody::bring_up(const InterfaceSettings& settings) {
   } else {
     netif_ip6_addr_set_state(&netif_, global_index, IP6_ADDR_INVALID);
   }
-  if (settings.gateway_v6)
-    gateway_v6_ = *ip_2_ip6(&static_cast<const ip_addr_t&>(to_lwip(*settings.gateway_v6, netif_)));
 
   configure_filter();
+  neighbors_.clear();
   stack_.addresses_changed();
+  if (link_up_) announce();
   poll_link(stack_.now());
 }
 
@@ -151,10 +153,16 @@ std::optional<IpAddress> InterfaceBody::local_address(const IpAddress& remote) c
   return from_lwip(*netif_ip6_addr(&netif_, wanted));
 }
 
-bool InterfaceBody::has_route(const IpAddress& remote) const {
-  if (!local_address(remote)) return false;
-  if (remote.family() == IpFamily::v4) return settings_.gateway_v4 || settings_.v4->contains(remote);
-  return remote.is_link_local() || settings_.gateway_v6 || settings_.v6->contains(remote);
+bool InterfaceBody::has_route(const IpAddress& remote) const { return local_address(remote) && next_hop(remote); }
+
+bool InterfaceBody::is_on_link(const IpAddress& address) const {
+  if (address.family() == IpFamily::v4) return settings_.v4 && settings_.v4->contains(address);
+  return address.is_link_local() || (settings_.v6 && settings_.v6->contains(address));
+}
+
+std::optional<IpAddress> InterfaceBody::next_hop(const IpAddress& destination) const {
+  if (is_on_link(destination)) return destination;
+  return destination.family() == IpFamily::v4 ? settings_.gateway_v4 : settings_.gateway_v6;
 }
 
 bool InterfaceBody::owns(const IpAddress& address) const {
@@ -177,16 +185,16 @@ void InterfaceBody::initialise_netif() {
     InterfaceBody& self = of(*interface);
     interface->name[0] = self.name_[0];
     interface->name[1] = self.name_[1];
-    interface->output = etharp_output;
-    interface->output_ip6 = ethip6_output;
+    interface->output = output_v4;
+    interface->output_ip6 = output_v6;
     interface->linkoutput = link_output;
     interface->mtu = ethernet_mtu;
     interface->hwaddr_len = ETH_HWADDR_LEN;
     std::copy_n(self.mac_.address().begin(), ETH_HWADDR_LEN, interface->hwaddr);
-    interface->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_MLD6;
+    interface->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHERNET | NETIF_FLAG_MLD6;
     return ERR_OK;
   };
-  netif* added = netif_add_noaddr(&netif_, this, initialise, ethernet_input);
+  netif* added = netif_add_noaddr(&netif_, this, initialise, ip_input);
   SALLYPORT_ASSERT(added != nullptr);
   netif_.mtu6 = v6_mtu;
   netif_set_up(&netif_);
@@ -214,13 +222,16 @@ void InterfaceBody::poll_link(Instant now) {
     link ? link_came_up() : netif_set_link_down(&netif_);
     netif_.mtu6 = v6_mtu;  // netif_set_link_down() resets it
   }
+  neighbors_.poll(now);
   for (UdpExpectations* socket = sockets_.front(); socket != nullptr; socket = sockets_.after(*socket))
     socket->expire(now);
 }
 
-/// lwIP announces our addresses; what was in flight goes out again at once instead of at the end of a long back-off.
+/// What was in flight goes out again at once instead of at the end of a long back-off.
 void InterfaceBody::link_came_up() {
   netif_set_link_up(&netif_);
+  neighbors_.clear();
+  announce();
   for (FlowStage stage : {FlowStage::owned, FlowStage::closing}) {
     for (Flow* flow = list_of(stage).front(); flow != nullptr; flow = list_of(stage).after(*flow)) {
       if (flow->pcb.unacked == nullptr) continue;
@@ -228,6 +239,13 @@ void InterfaceBody::link_came_up() {
       tcp_rexmit_rto(&flow->pcb);
     }
   }
+}
+
+void InterfaceBody::announce() {
+  if (settings_.v4) send_neighbor_frame(make_announcement({mac_.address(), settings_.v4->address}));
+  for (s8_t i : {link_local_index, global_index})
+    if (ip6_addr_isvalid(netif_ip6_addr_state(&netif_, i)))
+      send_neighbor_frame(make_announcement({mac_.address(), from_lwip(*netif_ip6_addr(&netif_, i))}));
 }
 
 void InterfaceBody::receive(const hal::ReceivedFrame& frame) {
@@ -242,16 +260,18 @@ void InterfaceBody::receive(const hal::ReceivedFrame& frame) {
     return mac_.release(frame);
   }
   ++counters_.admitted;
-  if (verdict.kind == FrameKind::icmp_error) {
-    handle_icmp_error(frame);
-    return mac_.release(frame);
+  switch (verdict.kind) {
+    case FrameKind::icmp_error: handle_icmp_error(frame); return mac_.release(frame);
+    case FrameKind::arp:
+    case FrameKind::neighbor_discovery: handle_neighbor(frame); return mac_.release(frame);
+    default: return deliver(frame);
   }
-  deliver(frame);
 }
 
 bool InterfaceBody::within_rate(FrameKind kind) {
   if (kind == FrameKind::echo_request) return echo_rate_.take(stack_.now());
   if (kind == FrameKind::icmp_error) return error_rate_.take(stack_.now());
+  if (kind == FrameKind::arp || kind == FrameKind::neighbor_discovery) return neighbor_rate_.take(stack_.now());
   return true;
 }
 
@@ -280,7 +300,104 @@ void InterfaceBody::deliver(const hal::ReceivedFrame& frame) {
   pbuf* packet = pbuf_alloced_custom(PBUF_RAW, static_cast<u16_t>(frame.length), PBUF_REF, &buffer->header,
                                      frame.buffer.data(), static_cast<u16_t>(frame.buffer.size()));
   SALLYPORT_ASSERT(packet != nullptr);
+  pbuf_remove_header(packet, ethernet_header_bytes);
   if (netif_.input(packet, &netif_) != ERR_OK) pbuf_free(packet);
+}
+
+void InterfaceBody::handle_neighbor(const hal::ReceivedFrame& frame) {
+  const auto bytes = frame.buffer.first(frame.length);
+  const auto message = parse_neighbor_message(bytes);
+  if (!message) return;
+  hal::MacAddress source;
+  std::transform(bytes.begin() + 6, bytes.begin() + 12, source.begin(),
+                 [](std::byte byte) { return std::uint8_t(byte); });
+  if (message->kind == NeighborMessage::Kind::solicitation) {
+    handle_solicitation(*message, source);
+  } else {
+    handle_advertisement(*message);
+  }
+}
+
+void InterfaceBody::handle_solicitation(const NeighborMessage& message, const hal::MacAddress& source) {
+  if (!message.sender.is_unspecified() && message.mac) neighbors_.hear(message.sender, *message.mac, stack_.now());
+  if (!owns(message.target)) return;  // an IPv4 announcement
+  if (is_tentative(message.target)) {
+    // RFC 4862 5.4.3: somebody else tries to have the address; nobody has it yet.
+    if (message.sender.is_unspecified()) address_is_taken(message.target);
+    return;
+  }
+  const LinkEndpoint asker{message.mac.value_or(source), message.sender};
+  send_neighbor_frame(make_advertisement({mac_.address(), message.target}, asker));
+}
+
+void InterfaceBody::handle_advertisement(const NeighborMessage& message) {
+  if (message.sender.family() == IpFamily::v4) return neighbors_.confirm(message.sender, *message.mac, stack_.now());
+  if (owns(message.target)) {
+    if (is_tentative(message.target)) address_is_taken(message.target);
+    return;
+  }
+  const auto known = neighbors_.find(message.target);
+  const auto mac = message.mac ? message.mac : known;
+  if (!mac || (known && *known != *mac && !message.override_mac)) return;  // RFC 4861 7.2.5
+  if (message.solicited) {
+    neighbors_.confirm(message.target, *mac, stack_.now());
+  } else {
+    neighbors_.hear(message.target, *mac, stack_.now());
+  }
+}
+
+bool InterfaceBody::is_tentative(const IpAddress& address) const {
+  const ip_addr_t wanted = to_lwip(address, netif_);
+  if (!IP_IS_V6_VAL(wanted)) return false;
+  for (s8_t i : {link_local_index, global_index})
+    if (ip6_addr_eq(netif_ip6_addr(&netif_, i), ip_2_ip6(&wanted)))
+      return ip6_addr_istentative(netif_ip6_addr_state(&netif_, i));
+  return false;
+}
+
+void InterfaceBody::address_is_taken(const IpAddress& address) {
+  log(LogLevel::error, log_module, "%.*s: another host on the link has our address %s", SALLYPORT_SV(name_),
+      address.text().c_str());
+  const ip_addr_t taken = to_lwip(address, netif_);
+  const s8_t at = netif_get_ip6_addr_match(&netif_, ip_2_ip6(&taken));
+  if (at >= 0) netif_ip6_addr_set_state(&netif_, at, IP6_ADDR_DUPLICATED);
+}
+
+err_t InterfaceBody::output_v4(netif* interface, pbuf* packet, const ip4_addr_t* destination) {
+  return of(*interface).output(*packet, from_lwip(*destination));
+}
+
+err_t InterfaceBody::output_v6(netif* interface, pbuf* packet, const ip6_addr_t* destination) {
+  return of(*interface).output(*packet, from_lwip(*destination));
+}
+
+err_t InterfaceBody::output(pbuf& packet, const IpAddress& destination) {
+  if (destination.is_multicast()) {
+    const auto bytes = destination.bytes();
+    if (destination.family() == IpFamily::v4) return ERR_RTE;
+    return send_to({0x33, 0x33, bytes[12], bytes[13], bytes[14], bytes[15]}, packet, IpFamily::v6);  // RFC 2464 7
+  }
+  const auto hop = next_hop(destination);
+  return hop ? neighbors_.send(packet, *hop, stack_.now()) : err_t{ERR_RTE};
+}
+
+void InterfaceBody::solicit(const IpAddress& target, const std::optional<hal::MacAddress>& known) {
+  auto source = local_address(target);
+  if (!source && target.family() == IpFamily::v6) source = from_lwip(*netif_ip6_addr(&netif_, link_local_index));
+  if (source) send_neighbor_frame(make_solicitation({mac_.address(), *source}, target, known));
+}
+
+err_t InterfaceBody::send_to(const hal::MacAddress& destination, pbuf& packet, IpFamily family) {
+  eth_addr to, from;
+  std::copy(destination.begin(), destination.end(), to.addr);
+  std::copy_n(mac_.address().begin(), ETH_HWADDR_LEN, from.addr);
+  return ethernet_output(&netif_, &packet, &from, &to, family == IpFamily::v4 ? ETHTYPE_IP : ETHTYPE_IPV6);
+}
+
+/// When the ring is full the frame is lost, and asked for again.
+void InterfaceBody::send_neighbor_frame(const NeighborFrame& frame) {
+  const std::array<std::span<const std::byte>, 1> parts{frame.view()};
+  static_cast<void>(mac_.transmit(parts));
 }
 
 void InterfaceBody::release_buffer(pbuf* packet) {

@@ -27,6 +27,8 @@
 #include "net/lwip/capacity.h"
 #include "net/lwip/flow_table.h"
 #include "net/lwip/frame_filter.h"
+#include "net/lwip/neighbor_messages.h"
+#include "net/lwip/neighbors.h"
 #include "net/lwip/rate_limiter.h"
 #include "net/lwip/send_budget.h"
 #include "net/lwip/stack.h"
@@ -44,7 +46,7 @@ struct InterfaceSettings {
 struct FilterCounters {
   std::uint64_t admitted = 0;
   std::uint64_t refused = 0;                               // all reasons
-  std::uint64_t rate_limited = 0;                          // ICMP beyond its rate
+  std::uint64_t rate_limited = 0;                          // ICMP, ARP, neighbour discovery beyond their rate
   std::array<std::uint64_t, refusal_reasons> by_reason{};  // indexed by Refusal
 };
 
@@ -78,7 +80,7 @@ class UdpExpectations : public ListNode<UdpExpectations> {
   ~UdpExpectations() = default;
 };
 
-class InterfaceBody : private ExpectedReplies {
+class InterfaceBody : private ExpectedReplies, private NeighborLink {
  public:
   InterfaceBody(const InterfaceBody&) = delete;
   InterfaceBody& operator=(const InterfaceBody&) = delete;
@@ -95,7 +97,7 @@ class InterfaceBody : private ExpectedReplies {
   TcpCounters tcp_counters() const;
   /// The address that speaks to `remote`; nullopt: this side has none of that family.
   std::optional<IpAddress> local_address(const IpAddress& remote) const;
-  /// On one of our links, or behind a gateway.
+  /// On this side's link, or behind its gateway.
   bool has_route(const IpAddress& remote) const;
 
   // ---- for connections, listeners, sockets and hooks of net/lwip ----
@@ -133,7 +135,6 @@ class InterfaceBody : private ExpectedReplies {
 
   bool owns(const IpAddress& address) const;
   void strong_host_refused() { ++strong_host_refusals_; }
-  const ip6_addr_t* gateway_v6() const { return settings_.gateway_v6 ? &gateway_v6_ : nullptr; }
   const InterfaceSettings& settings() const { return settings_; }
   void other_side_changed(const InterfaceSettings& other);
 
@@ -151,13 +152,27 @@ class InterfaceBody : private ExpectedReplies {
   bool tcp_expected(const Endpoint& remote, std::uint16_t local_port) const override;
   bool udp_expected(const Endpoint& remote, std::uint16_t local_port) const override;
 
+  void solicit(const IpAddress& target, const std::optional<hal::MacAddress>& known) override;
+  err_t send_to(const hal::MacAddress& destination, pbuf& packet, IpFamily family) override;
+
   void initialise_netif();
   void configure_filter();
   void poll_link(Instant now);
   void link_came_up();
+  void announce();
   void receive(const hal::ReceivedFrame& frame);
   bool within_rate(FrameKind kind);
   void handle_icmp_error(const hal::ReceivedFrame& frame);
+  void handle_neighbor(const hal::ReceivedFrame& frame);
+  void handle_solicitation(const NeighborMessage& message, const hal::MacAddress& source);
+  void handle_advertisement(const NeighborMessage& message);
+  /// Of our IPv6 addresses: still in duplicate address detection.
+  bool is_tentative(const IpAddress& address) const;
+  void address_is_taken(const IpAddress& address);
+  bool is_on_link(const IpAddress& address) const;
+  std::optional<IpAddress> next_hop(const IpAddress& destination) const;
+  err_t output(pbuf& packet, const IpAddress& destination);
+  void send_neighbor_frame(const NeighborFrame& frame);
   void deliver(const hal::ReceivedFrame& frame);
   err_t transmit(const pbuf& packet);
   void retry_transmission();
@@ -168,6 +183,8 @@ class InterfaceBody : private ExpectedReplies {
   void free_out_of_order_data();
   IntrusiveList<Flow>& list_of(FlowStage stage) { return flows_[index(stage)]; }
 
+  static err_t output_v4(netif* interface, pbuf* packet, const ip4_addr_t* destination);
+  static err_t output_v6(netif* interface, pbuf* packet, const ip6_addr_t* destination);
   static err_t link_output(netif* interface, pbuf* packet);
   static void release_buffer(pbuf* buffer);
   static void on_flow_destroyed(u8_t id, void* flow);
@@ -182,8 +199,8 @@ class InterfaceBody : private ExpectedReplies {
 
   netif netif_{};
   InterfaceSettings settings_;
-  ip6_addr_t gateway_v6_{};
   FrameFilter filter_;
+  Neighbors neighbors_;
   bool up_ = false;
   bool link_up_ = false;
   Instant next_link_poll_{};
@@ -194,6 +211,7 @@ class InterfaceBody : private ExpectedReplies {
   FilterCounters counters_;
   RateLimiter echo_rate_;
   RateLimiter error_rate_;
+  RateLimiter neighbor_rate_;
 
   SendBudget budget_;
   bool transmit_blocked_ = false;

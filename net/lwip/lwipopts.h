@@ -37,9 +37,10 @@
 #define LWIP_NETIF_LOOPBACK 0
 #define LWIP_HAVE_LOOPIF 0
 #define LWIP_SINGLE_NETIF 0
-#define LWIP_ARP 1
-#define ARP_QUEUEING 0
-#define ETHARP_SUPPORT_STATIC_ENTRIES 0
+/* lwIP's tables of neighbours are shared by all interfaces; ours are per side (neighbors.h). */
+#define LWIP_ARP 0
+#define LWIP_ETHERNET 1
+#define LWIP_ND6_TCP_REACHABILITY_HINTS 0
 
 /* ---- IP: hosts only, no fragments in either direction (RFC 9293 3.7.1: TCP sizes its segments) ---- */
 #define LWIP_IPV4 1
@@ -111,7 +112,6 @@
 #define LWIP_HOOK_IP6_INPUT(p, netif) sallyport_lwip_ip6_input(p, netif)
 #define LWIP_HOOK_IP4_ROUTE_SRC(source, destination) sallyport_lwip_ip4_route(source, destination)
 #define LWIP_HOOK_IP6_ROUTE(source, destination) sallyport_lwip_ip6_route(source, destination)
-#define LWIP_HOOK_ND6_GET_GW(netif, destination) sallyport_lwip_ip6_gateway(netif, destination)
 #define LWIP_HOOK_TCP_ISN(local, local_port, remote, remote_port) \
   sallyport_lwip_tcp_isn(local, local_port, remote, remote_port)
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, options, options1, options2, p) sallyport_lwip_tcp_input(pcb, header, p)
