@@ -89,12 +89,14 @@ CredentialsError error_of(CredentialsFault fault, std::string_view explanation, 
   return error;
 }
 
-bool out_of_memory(int status) {
-  const int low = -((-status) & 0x7F), high = -((-status) & 0xFF80);
-  return high == MBEDTLS_ERR_X509_ALLOC_FAILED || high == MBEDTLS_ERR_PK_ALLOC_FAILED ||
-         high == MBEDTLS_ERR_PEM_ALLOC_FAILED || high == MBEDTLS_ERR_ECP_ALLOC_FAILED ||
-         low == MBEDTLS_ERR_MPI_ALLOC_FAILED || low == MBEDTLS_ERR_ASN1_ALLOC_FAILED;
-}
+/// Whether the library has asked the arena in vain since this was made; its codes do not always say so.
+class AllocationWatch {
+ public:
+  bool failed() const { return Arena::current()->failures() != before_; }
+
+ private:
+  std::size_t before_ = Arena::current()->failures();
+};
 
 std::string_view certificate_reason(int status) {
   switch (-((-status) & 0xFF80)) {
@@ -118,6 +120,7 @@ bool suitable(const mbedtls_pk_context& key) {
 
 /// Appends the certificates of `text` to `chain`; the number of them.
 Result<std::size_t, CredentialsError> load_certificates(mbedtls_x509_crt& chain, std::string_view text) {
+  const AllocationWatch memory;
   PemReader reader(text);
   std::size_t count = 0;
   while (const auto block = reader.next()) {
@@ -126,7 +129,7 @@ Result<std::size_t, CredentialsError> load_certificates(mbedtls_x509_crt& chain,
     if (block->label != "CERTIFICATE") continue;
     const TerminatedCopy copy(block->text);
     const int status = copy ? mbedtls_x509_crt_parse(&chain, copy.data(), copy.size()) : MBEDTLS_ERR_X509_ALLOC_FAILED;
-    if (status != 0 && out_of_memory(status))
+    if (status != 0 && memory.failed())
       return unexpected(error_of(CredentialsFault::too_large, "the certificates are too large", status, block->line));
     if (status != 0)
       return unexpected(error_of(CredentialsFault::certificate, certificate_reason(status), status, block->line));
@@ -199,10 +202,12 @@ Result<void, CredentialsError> Credentials::load(std::string_view chain, std::st
   auto result = load_certificates(chain_, chain);
   if (!result) return unexpected(result.error());
   if (auto loaded = load_key(key); !loaded) return loaded;
-  if (mbedtls_pk_check_pair(&chain_.pk, &key_, Engine::random, nullptr) != 0)
+  const AllocationWatch memory;
+  const int pair = mbedtls_pk_check_pair(&chain_.pk, &key_, Engine::random, nullptr);
+  if (pair != 0 && !memory.failed())
     return unexpected(
-        error_of(CredentialsFault::does_not_belong, "the private key does not belong to the certificate"));
-  if (!settle_rsa_private(key_))
+        error_of(CredentialsFault::does_not_belong, "the private key does not belong to the certificate", pair));
+  if (pair != 0 || !settle_rsa_private(key_))
     return unexpected(error_of(CredentialsFault::too_large, "the private key is too large"));
   if (auto built = build_configurations(); !built) return built;
   loaded_ = true;
@@ -210,6 +215,7 @@ Result<void, CredentialsError> Credentials::load(std::string_view chain, std::st
 }
 
 Result<void, CredentialsError> Credentials::load_key(std::string_view key) {
+  const AllocationWatch memory;
   PemReader reader(key);
   std::optional<PemBlock> block = reader.next();
   while (block && !block->label.ends_with("PRIVATE KEY")) block = reader.next();
@@ -221,7 +227,7 @@ Result<void, CredentialsError> Credentials::load_key(std::string_view key) {
   const TerminatedCopy copy(block->text);
   const int status = copy ? mbedtls_pk_parse_key(&key_, copy.data(), copy.size(), nullptr, 0, Engine::random, nullptr)
                           : MBEDTLS_ERR_PK_ALLOC_FAILED;
-  if (status != 0 && out_of_memory(status))
+  if (status != 0 && memory.failed())
     return unexpected(error_of(CredentialsFault::too_large, "the private key is too large", status, block->line));
   if (status != 0)
     return unexpected(

@@ -33,7 +33,8 @@ Engine::~Engine() {
   library_random = nullptr;
 }
 
-Engine::HandshakeStep::HandshakeStep(Engine& engine, Arena& session) : engine_(engine), scope_(session) {
+Engine::HandshakeStep::HandshakeStep(Engine& engine, Arena& session)
+    : engine_(engine), scope_(session), failures_before_(engine.scratch_.failures()) {
   SALLYPORT_ASSERT(!engine_.in_step_);
   engine_.in_step_ = true;
 }

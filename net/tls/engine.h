@@ -38,10 +38,13 @@ class Engine {
     HandshakeStep& operator=(const HandshakeStep&) = delete;
 
     bool overdrawn() const { return engine_.scratch_.in_use() > 0; }
+    /// The library has asked for memory in vain; its codes do not always say so.
+    bool exhausted() const { return engine_.scratch_.failures() != failures_before_; }
 
    private:
     Engine& engine_;
     ArenaScope scope_;
+    std::size_t failures_before_;
   };
 
   /// Most bytes of scratch memory that a step has needed.

@@ -90,14 +90,6 @@ bool about_certificate(int status) {
          high == MBEDTLS_ERR_PK_UNKNOWN_PK_ALG || high == MBEDTLS_ERR_PK_UNKNOWN_NAMED_CURVE;
 }
 
-bool out_of_memory(int status) {
-  constexpr int high_codes[] = {MBEDTLS_ERR_SSL_ALLOC_FAILED, MBEDTLS_ERR_X509_ALLOC_FAILED,
-                                MBEDTLS_ERR_PK_ALLOC_FAILED, MBEDTLS_ERR_ECP_ALLOC_FAILED, MBEDTLS_ERR_MD_ALLOC_FAILED};
-  const int high = -((-status) & 0xFF80), low = -((-status) & 0x7F);
-  return std::ranges::find(high_codes, high) != std::end(high_codes) || low == MBEDTLS_ERR_MPI_ALLOC_FAILED ||
-         low == MBEDTLS_ERR_ASN1_ALLOC_FAILED;
-}
-
 /// The alert that mbedtls_ssl_verify_certificate() chooses.
 std::uint8_t alert_of(CertificateError error) {
   switch (error) {
@@ -149,11 +141,6 @@ TransportFailure failure_of_certificate(CertificateError error, int native) {
 }
 
 TransportFailure failure_of_library(int status, bool in_handshake) {
-  if (out_of_memory(status)) {
-    TransportFailure failure = failure_of(TransportFault::resources, "the session's memory is used up");
-    failure.native = status;
-    return failure;
-  }
   if (about_certificate(status)) return failure_of_certificate(CertificateError::malformed, status);
   const auto* found = std::ranges::find(library_errors, status, &LibraryError::code);
   if (found != std::end(library_errors))
@@ -174,8 +161,8 @@ TransportFailure failure_of_connection(ConnectError error, bool in_handshake) {
   return {.fault = fault, .native = static_cast<int>(error), .explanation = text};
 }
 
-TransportFailure failure_of(TransportFault fault, std::string_view explanation) {
-  return {.fault = fault, .native = 0, .explanation = FixedString<120>(explanation)};
+TransportFailure failure_of(TransportFault fault, std::string_view explanation, int native) {
+  return {.fault = fault, .native = native, .explanation = FixedString<120>(explanation)};
 }
 
 }  // namespace sallyport::net::tls

@@ -17,12 +17,12 @@ std::string_view alert_name(std::uint8_t description);
 TransportFailure failure_of_peer_alert(std::uint8_t description);
 /// The peer's certificate was refused in the handshake; `native` is Mbed TLS' code.
 TransportFailure failure_of_certificate(CertificateError error, int native);
-/// Mbed TLS gave up with this code.
+/// Mbed TLS gave up with this code, other than for want of memory.
 TransportFailure failure_of_library(int status, bool in_handshake);
 /// The connection below ended or failed.
 TransportFailure failure_of_connection(ConnectError error, bool in_handshake);
 
-/// One of our own, without a code.
-TransportFailure failure_of(TransportFault fault, std::string_view explanation);
+/// One of our own.
+TransportFailure failure_of(TransportFault fault, std::string_view explanation, int native = 0);
 
 }  // namespace sallyport::net::tls

@@ -21,6 +21,8 @@ constexpr const char* module = "net/tls";
 // read. So many of them are taken in one go; then the loop sees to others first.
 constexpr int max_idle_records = 16;
 
+constexpr std::string_view out_of_memory = "the handshake and the peer's certificates do not fit the session's memory";
+
 const unsigned char* octets(std::span<const std::byte> bytes) {
   return reinterpret_cast<const unsigned char*>(bytes.data());
 }
@@ -172,7 +174,7 @@ void SecureConnection::start_tls(const TlsParameters& parameters) {
   ArenaScope scope(arena_);
   const int status = set_up_session(parameters);
   if (status != 0) {
-    fail(failure_of_library(status, true));
+    fail(failure_of(TransportFault::resources, out_of_memory, status));
     return;
   }
   transition_to(Phase::handshake);
@@ -211,8 +213,9 @@ int SecureConnection::set_up_session(const TlsParameters& parameters) {
 void SecureConnection::step_handshake() {
   Engine::HandshakeStep step(engine_, arena_);
   const int status = mbedtls_ssl_handshake_step(&ssl_);
-  if (step.overdrawn()) {
-    fail(failure_of(TransportFault::resources, "the peer's certificates do not fit the session's memory"));
+  const bool waiting = status == MBEDTLS_ERR_SSL_WANT_READ || status == MBEDTLS_ERR_SSL_WANT_WRITE;
+  if (step.overdrawn() || (status != 0 && !waiting && step.exhausted())) {
+    fail(failure_of(TransportFault::resources, out_of_memory, status));
     return;
   }
   if (mbedtls_ssl_is_handshake_over(&ssl_) != 0 && (status == 0 || status == MBEDTLS_ERR_SSL_WANT_WRITE)) {
