@@ -148,6 +148,7 @@ class SdSlot final : public hal::MmioObserver {
       const bool up = power_up_polls-- <= 0;
       if (up) state = State::ready;
       const bool asked = (registers.cmd_arg.read() & 1u << 30) != 0;
+      EXPECT_TRUE(version_2 || !asked) << "HCS is reserved for a card of version 1";
       answer((up ? 1u << 31 : 0) | (high_capacity && asked ? 1u << 30 : 0) | 0xFF'8000);
       return;
     }

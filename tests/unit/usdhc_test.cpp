@@ -84,11 +84,12 @@ TEST_F(UsdhcTest, StandardCapacityCardIsAddressedInBytes_Sd_4_3_14) {
 }
 
 TEST_F(UsdhcTest, CardOfVersion1DoesNotAnswerCmd8AndIsNotAskedForHighCapacity_Sd_4_2_3) {
-  slot_.version_2 = false;
+  slot_.version_2 = slot_.high_capacity = false;
   slot_.csd = fakes::SdSlot::csd_version_1(9, 1023, 5);
   ASSERT_TRUE(card_.start());
   EXPECT_EQ(1024u * 128, card_.block_count());
-  ASSERT_TRUE(card_.write(7, pattern(1))) << "in bytes";
+  ASSERT_TRUE(card_.write(7, pattern(1)));
+  EXPECT_TRUE(slot_.blocks.contains(7));
 }
 
 TEST_F(UsdhcTest, TwoGigabyteCardOfVersion1HasBlocksOf1024_Sd_5_3_2) {
