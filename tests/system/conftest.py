@@ -34,7 +34,7 @@ LOGS = ROOT / "build" / "test-logs"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--board", action="append", choices=sorted(appliances.BOARDS), help="board to test (repeatable; default: all built)")
-    parser.addoption("--firmware", help="the executable or image to run instead of the one in build/ (with one --board)")
+    parser.addoption("--firmware", type=Path, help="the executable or image to run instead of the one in build/ (with one --board)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -76,7 +76,9 @@ def work_folder():
 def internet(work_folder: Path):
     sandbox.set_up()
     internet = net.Internet(work_folder)
-    internet.captures = Captures(work_folder / "captures")
+    captures = work_folder / "captures"
+    captures.mkdir()
+    internet.captures = Captures(captures, captures)
     yield internet
     internet.stop()
     internet.captures.stop()

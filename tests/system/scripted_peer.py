@@ -205,7 +205,10 @@ class Stream:
             if not data:
                 raise StreamClosed(f"connection closed while {what} was expected")
             self._bytes += data
-            self._parser.Parse(data, False)
+            try:
+                self._parser.Parse(data, False)
+            except xml.parsers.expat.ExpatError as error:
+                raise PeerError(f"not well-formed ({error}): {bytes(self._bytes[-1000:])!r}") from error
 
     def _start_element(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1

@@ -1,5 +1,6 @@
 """A stanza's bytes go through unchanged: scripted peers on both sides compare what was sent with what came."""
 
+import contextlib
 import socket
 import xml.etree.ElementTree as ET
 
@@ -50,32 +51,25 @@ def body_of_stanza(raw: bytes) -> bytes:
     return raw[peer._end_of_tag(bytearray(raw), 0):]
 
 
-@pytest.fixture
-def inwards(appliance, internet):
-    """(sending, receiving) ends from the partner to the gateway."""
-    with gateway_stream(internet) as receiving, partner_stream(internet, declarations=DECLARATIONS) as sending:
-        yield sending, receiving
-
-
-@pytest.fixture
-def outwards(appliance, internet):
-    """(sending, receiving) ends from the gateway to the partner."""
-    with scripted_listener() as listener, gateway_stream(internet, declarations=DECLARATIONS) as sending:
-        sending.send(message(LOCAL, REMOTE, "opens the stream"))
-        with accept_partner_stream(listener, internet) as receiving:
+@pytest.fixture(params=["inwards", "outwards"])
+def ends(request, appliance, internet):
+    """(sending stream, receiving stream, addresses of a stanza), from the partner to the gateway or the other way."""
+    with contextlib.ExitStack() as streams:
+        if request.param == "inwards":
+            receiving = streams.enter_context(gateway_stream(internet))
+            sending = streams.enter_context(partner_stream(internet, declarations=DECLARATIONS))
+            yield sending, receiving, f"from='{REMOTE}' to='{LOCAL}'"
+        else:
+            listener = streams.enter_context(scripted_listener())
+            sending = streams.enter_context(gateway_stream(internet, declarations=DECLARATIONS))
+            sending.send(message(LOCAL, REMOTE, "opens the stream"))
+            receiving = streams.enter_context(accept_partner_stream(listener, internet))
             assert "opens the stream" in receiving.expect("message").raw.decode()
-            yield sending, receiving
+            yield sending, receiving, f"from='{LOCAL}' to='{REMOTE}'"
 
 
-def ends(request, way: str):
-    sending, receiving = request.getfixturevalue(way)
-    sender, to = (REMOTE, LOCAL) if way == "inwards" else (LOCAL, REMOTE)
-    return sending, receiving, f"from='{sender}' to='{to}'"
-
-
-@pytest.mark.parametrize("way", ["inwards", "outwards"])
-def test_odd_but_legal_stanzas_arrive_byte_for_byte(request, way):
-    sending, receiving, addresses = ends(request, way)
+def test_odd_but_legal_stanzas_arrive_byte_for_byte(ends):
+    sending, receiving, addresses = ends
     for name, inner in INNER.items():
         sent = f"<message {addresses} id='{name}'>{inner}</message>".encode()
         sending.send(sent)
@@ -86,9 +80,8 @@ def test_odd_but_legal_stanzas_arrive_byte_for_byte(request, way):
         assert canonical(got.raw) in (canonical(sent), canonical(with_language)), name
 
 
-@pytest.mark.parametrize("way", ["inwards", "outwards"])
-def test_declarations_of_the_stream_header_go_along_where_they_are_used(request, way):
-    sending, receiving, addresses = ends(request, way)
+def test_declarations_of_the_stream_header_go_along_where_they_are_used(ends):
+    sending, receiving, addresses = ends
     for name, template in WITH_HEADER_PREFIXES.items():
         sent = (template % addresses).encode()
         sending.send(sent)
@@ -97,17 +90,15 @@ def test_declarations_of_the_stream_header_go_along_where_they_are_used(request,
         assert same_infoset(got.tree, wanted), f"{name}: {got.raw!r}"
 
 
-@pytest.mark.parametrize("way", ["inwards", "outwards"])
-def test_a_stanza_in_pieces_of_one_byte_arrives_whole(request, way):
-    sending, receiving, addresses = ends(request, way)
+def test_a_stanza_in_pieces_of_one_byte_arrives_whole(ends):
+    sending, receiving, addresses = ends
     sent = f"<message {addresses} id='slow'><body>&amp;<![CDATA[<]]>é</body></message>".encode()
     sending.send_in_pieces(sent, 1)
     assert body_of_stanza(receiving.expect("message").raw) == body_of_stanza(sent)
 
 
-@pytest.mark.parametrize("way", ["inwards", "outwards"])
-def test_many_stanzas_in_one_write_arrive_in_order(request, way):
-    sending, receiving, addresses = ends(request, way)
+def test_many_stanzas_in_one_write_arrive_in_order(ends):
+    sending, receiving, addresses = ends
     sending.send("".join(f"<message {addresses} id='{n}'><body>{n}</body></message>{' ' * (n % 3)}" for n in range(200)))
     assert [receiving.expect("message").tree.get("id") for _ in range(200)] == [str(n) for n in range(200)]
 

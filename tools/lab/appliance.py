@@ -41,10 +41,10 @@ BOARDS = {"imx6ul-evk": Board("imx6ul-evk", "boards/imx6ul-evk/run-qemu", "sally
 class Rack:
     """The place of one appliance. appliance() gives the running one when it has these settings and is in order."""
 
-    def __init__(self, board: str, folder: Path, firmware: str | None = None) -> None:
+    def __init__(self, board: str, folder: Path, firmware: Path | None = None) -> None:
         self.board = BOARDS[board]
         self.folder = folder
-        self.firmware = Path(firmware).resolve() if firmware else self.board.firmware()
+        self.firmware = firmware.resolve() if firmware else self.board.firmware()
         self._current: Appliance | None = None
         self._count = 0
 

@@ -14,8 +14,8 @@ _NANOSECOND_MAGIC, _MICROSECOND_MAGIC = 0xA1B23C4D, 0xA1B2C3D4
 class Captures:
     """tcpdump on the external and the internal wire."""
 
-    def __init__(self, folder: Path) -> None:
-        self._tools = {wire.side: _start(wire, folder / f"{wire.side}.pcap") for wire in (EXTERNAL, INTERNAL)}
+    def __init__(self, folder: Path, logs: Path) -> None:
+        self._tools = {wire.side: _start(wire, folder / f"{wire.side}.pcap", logs) for wire in (EXTERNAL, INTERNAL)}
         self._files = {side: folder / f"{side}.pcap" for side in self._tools}
         for side, tool in self._tools.items():
             tool.wait_until(lambda path=self._files[side]: path.exists() and path.stat().st_size >= _GLOBAL_HEADER, 10, "capture file")
@@ -59,7 +59,7 @@ def cut(source: Path, target: Path, since: float) -> None:
                 out.write(struct.pack("=IIII", int(when), int(when % 1 * 1e6), len(frame), len(frame)) + frame)
 
 
-def _start(wire: Wire, path: Path) -> Process:
+def _start(wire: Wire, path: Path, logs: Path) -> Process:
     # -Z root: stay who we are, as there is nobody else in a user namespace to become.
     return Process(f"capture of the {wire.side} wire", ["tcpdump", "-i", wire.port, "-U", "-s", "0", "-B", "8192", "-Z", "root", "-w",
-                                                       str(path)], path.with_suffix(".tcpdump.log"))
+                                                       str(path)], logs / f"tcpdump-{wire.side}.log")

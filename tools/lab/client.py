@@ -8,12 +8,13 @@ import threading
 import time
 from concurrent.futures import Future
 
-import slixmpp
-from slixmpp.xmlstream import ET
+logging.getLogger("slixmpp").setLevel(logging.CRITICAL)  # before the import, which has things to say of its own
 
-from .sandbox import Namespace
+import slixmpp  # noqa: E402
+from slixmpp.xmlstream import ET  # noqa: E402
 
-logging.getLogger("slixmpp").setLevel(logging.CRITICAL)
+from .sandbox import Namespace  # noqa: E402
+
 _PASSWORD = "lab"
 
 

@@ -44,7 +44,8 @@ class Ejabberd:
             raise StartError("ejabberd is not installed")
         environment = {
             **os.environ, "HOME": str(self.folder), "ERL_LIBS": str(Path(libraries[0]).parents[1]),
-            "ERL_INETRC": str(self.folder / "inetrc"), "EJABBERD_CONFIG_PATH": str(self.folder / "ejabberd.yml"), "EJABBERD_LOG_PATH": str(self.log),
+            "ERL_INETRC": str(self.folder / "inetrc"), "EJABBERD_CONFIG_PATH": str(self.folder / "ejabberd.yml"),
+            "EJABBERD_LOG_PATH": str(self.log),
             "CONTRIB_MODULES_CONF_DIR": str(self.folder / "contrib"), "ERL_CRASH_DUMP": str(self.folder / "erl_crash.dump")}
         accounts = "".join(f'ejabberd_auth:try_register(<<"{user}">>, <<"{self.domain}">>, <<"{_PASSWORD}">>), ' for user in self._users)
         # Two schedulers and no busy waiting: the lab shares two cores with the appliance.

@@ -138,7 +138,8 @@ class Internet:
     @cached_property
     def ejabberd(self) -> Ejabberd:
         return self._start(Ejabberd("partner's ejabberd", EXTERNAL.namespace, EJABBERD[0], EJABBERD_DOMAIN,
-                                    self.pki.partner(EJABBERD_DOMAIN), (USER,), self.folder / "ejabberd", EXTERNAL_DNS[0], self.pki.public.pem))
+                                    self.pki.partner(EJABBERD_DOMAIN), (USER,), self.folder / "ejabberd", EXTERNAL_DNS[0],
+                                    self.pki.public.pem))
 
     def pair_gateway_of(self, domain: str) -> Prosody:
         """Not started: a gateway with stock modules."""

@@ -36,7 +36,7 @@ def main() -> int:
         if sandbox.inside():
             return simulate(options, screen)
         os.environ[_STARTED] = str(time.monotonic())
-        if not build(options.board, screen):
+        if not options.firmware and not build(options.board, screen):
             return 1
         return sandbox.run_inside([sys.executable, "-m", "lab.simulate", *sys.argv[1:]])
     except sandbox.SandboxError as error:
@@ -56,6 +56,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--mode", choices=("pair", "trunk"), default="pair",
                         help="how the gateway connects: pair (default), a stream per domain pair with a stock Prosody; "
                              "trunk: one stream for all, with contrib/prosody")
+    parser.add_argument("--firmware", type=Path, metavar="FILE", help="run this image instead of building one")
     parser.add_argument("--capture", type=Path, metavar="DIR", help="write external.pcap and internal.pcap into this folder")
     parser.add_argument("--keep", action="store_true", help="keep the folder of settings, keys, card and logs, and say where it is")
     return parser.parse_args()
@@ -163,7 +164,7 @@ class Simulation:
         screen.heading("Start")
         if options.capture:
             options.capture.mkdir(parents=True, exist_ok=True)
-            self._closing.callback(Captures(options.capture.resolve()).stop)
+            self._closing.callback(Captures(options.capture.resolve(), self._folder).stop)
         internet = net.Internet(self._folder)
         self._closing.callback(internet.stop)
         screen.step("network", "two wires, a DNS server on each, certificates from four private CAs", good=True)
@@ -172,7 +173,7 @@ class Simulation:
         settings.partners = [partner for partner in settings.partners if partner.domain == net.PARTNER_DOMAIN]
         settings.partners[0].description = "The other house"
         settings.local_domains = settings.admitted_gateways = [net.CORP]
-        rack = Rack(options.board, self._folder)
+        rack = Rack(options.board, self._folder, options.firmware)
         self._closing.callback(rack.stop)
         booted = time.monotonic()
         self._appliance = rack.boot(settings)
