@@ -72,6 +72,7 @@ void HostBoard::wait_for_event(Instant deadline) {
       deadline == never ? longest_us : std::clamp<std::int64_t>((deadline - clock_.now()).count(), 0, longest_us);
   const timespec timeout = {.tv_sec = wait_us / 1'000'000, .tv_nsec = wait_us % 1'000'000 * 1'000};
   ::ppoll(requests.data(), count, &timeout, nullptr);
+  console_.poll_results(std::span(requests).first(count).subspan(4));
 
   if (stop_signal != 0) {
     console_.restore();
@@ -86,7 +87,7 @@ void HostBoard::reset() {
   const auto console = console_.resume_argument();
   std::snprintf(option.data(), option.size(), "%s%s", resume_console_option.data(), console.c_str());
   arguments_[argument_count_] = option.data();
-  ::alarm(0);  // the alarm that the watchdog set would outlive exec
+  ::alarm(0);  // the watchdog's timer would outlive exec
   ::execv("/proc/self/exe", arguments_.data());
   std::perror("sallyport: cannot start again");
   std::abort();

@@ -89,6 +89,23 @@ TEST_F(ConsoleSocketTest, TakesNoMoreThanTheClientReadsAndAsksForRoom) {
   ::close(peer);
 }
 
+TEST_F(ConsoleSocketTest, LooksAgainSoonAfterAPollThatFoundNothing) {
+  const int peer = client();
+  std::array<pollfd, 2> requests{};
+  const std::size_t count = port_.poll_requests(requests);
+  port_.poll_results(std::span(requests).first(count));
+  ASSERT_EQ(::write(peer, "x", 1), 1);
+  std::string text;
+  for (int reads = 0; reads < 100 && text.empty(); ++reads) text = read_all(port_);
+  EXPECT_EQ(text, "x");
+
+  requests[0].revents = POLLIN;
+  port_.poll_results(std::span(requests).first(count));
+  ASSERT_EQ(::write(peer, "y", 1), 1);
+  EXPECT_EQ(read_all(port_), "y");
+  ::close(peer);
+}
+
 TEST_F(ConsoleSocketTest, StaysConnectedOverAReset) {
   const int peer = client();
   EXPECT_EQ(port_.write(std::string_view("before ")), 7U);

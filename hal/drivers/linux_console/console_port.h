@@ -47,6 +47,8 @@ class ConsolePort final : public SerialPort {
 
   /// Up to two descriptors and the events to wait for; also accepts a waiting client. Call before each poll.
   std::size_t poll_requests(std::span<pollfd, 2> into);
+  /// The same descriptors after the poll. When they say that nothing came, read() believes it for its next calls.
+  void poll_results(std::span<const pollfd> requests);
 
   std::size_t read(std::span<char> into) override;
   std::size_t write(std::span<const char> from) override;
@@ -57,11 +59,16 @@ class ConsolePort final : public SerialPort {
   void hang_up();
   bool ready(int descriptor, short event) const;
 
+  /// Calls of read() without a look at the line after a poll that found nothing: the loop reads at every turn, and
+  /// under load it polls seldom.
+  static constexpr unsigned max_blind_reads = 64;
+
   int listener_ = -1;
   int input_ = -1;
   int output_ = -1;
   int pty_slave_ = -1;  // held open: a pseudo-terminal without any reports a hang-up for ever
   bool wants_room_ = false;
+  unsigned blind_reads_ = 0;  // left
   bool modes_changed_ = false;
   termios modes_ = {};
   FixedString<63> pty_path_;

@@ -67,11 +67,19 @@ void LinuxWatchdog::start(std::chrono::seconds timeout) {
   struct sigaction action = {};
   action.sa_handler = watchdog_expired;
   ::sigaction(SIGALRM, &action, nullptr);
+  armed_us_ = 0;
   refresh();
 }
 
 void LinuxWatchdog::refresh() {
-  if (timeout_.count() > 0) ::alarm(static_cast<unsigned>(timeout_.count()));
+  if (timeout_.count() == 0) return;
+  const std::int64_t now_us = microseconds_of(CLOCK_MONOTONIC_COARSE);
+  if (armed_us_ != 0 && now_us - armed_us_ < std::chrono::microseconds(rearm_interval).count()) return;
+  armed_us_ = now_us;
+  const itimerval timer = {
+      .it_interval = {},
+      .it_value = {.tv_sec = timeout_.count(), .tv_usec = std::chrono::microseconds(rearm_interval).count()}};
+  ::setitimer(ITIMER_REAL, &timer, nullptr);
 }
 
 }  // namespace sallyport::hal

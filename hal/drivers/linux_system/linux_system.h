@@ -49,14 +49,19 @@ class LinuxEntropySource final : public EntropySource {
   bool enabled_ = true;
 };
 
-/// Aborts the process (SIGABRT, so that the core shows where it hung). One per process: it uses SIGALRM.
+/// Aborts the process (SIGABRT, so that the core shows where it hung), at most `rearm_interval` late. One per process:
+/// it uses SIGALRM.
 class LinuxWatchdog final : public Watchdog {
  public:
   void start(std::chrono::seconds timeout) override;
   void refresh() override;
 
  private:
+  /// The loop refreshes at every turn; a system call each time would cost as much as a frame.
+  static constexpr std::chrono::milliseconds rearm_interval{250};
+
   std::chrono::seconds timeout_{0};
+  std::int64_t armed_us_ = 0;
 };
 
 }  // namespace sallyport::hal
