@@ -176,7 +176,7 @@ void ServiceResolver::take_services(Resolution& resolution) {
   for (const ServiceRecord& service : services) {
     offered |= !service.target.is_root();
     if (service.target.is_root() || service.port == 0 || resolution.target_count == max_targets) continue;
-    resolution.targets[resolution.target_count++] = {service.target, service.port};
+    resolution.targets[resolution.target_count++] = {&service.target, service.port};
   }
   if (!offered) {
     ServiceLookup& lookup = resolution.lookup;
@@ -188,13 +188,14 @@ void ServiceResolver::take_services(Resolution& resolution) {
 }
 
 void ServiceResolver::ask_addresses_of_domain(Resolution& resolution) {
-  resolution.targets[0] = {*Name::from_text(resolution.lookup.domain_), resolution.lookup.port_};
+  resolution.domain = *Name::from_text(resolution.lookup.domain_);
+  resolution.targets[0] = {&resolution.domain, resolution.lookup.port_};
   resolution.target_count = 1;
   ask_addresses(resolution);
 }
 
 void ServiceResolver::ask_addresses(Resolution& resolution) {
-  const Name& name = resolution.targets[resolution.target].name;
+  const Name& name = *resolution.targets[resolution.target].name;
   resolution.give_up_straggler = never;
   if (v6_) client_.ask(resolution.address_queries[0], name, RecordType::aaaa);
   if (v4_) client_.ask(resolution.address_queries[1], name, RecordType::a);

@@ -115,13 +115,14 @@ class ServiceResolver final : public Task {
 
  private:
   struct Target {
-    Name name;
+    const Name* name = nullptr;  // in the resolution itself
     std::uint16_t port = 0;
   };
   /// The working memory of a lookup that runs.
   struct Resolution {
     explicit Resolution(ServiceLookup& for_whom) : lookup(for_whom) {}
     ServiceLookup& lookup;
+    Name domain;
     ServiceQuery service_query;
     std::array<AddressQuery, 2> address_queries;  // AAAA, A
     std::array<Target, max_targets> targets;
