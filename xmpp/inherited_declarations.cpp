@@ -32,7 +32,9 @@ bool InheritedDeclarations::add(std::string_view attribute) {
     const std::size_t name_end = std::min(attribute.find_first_of("= \t\r\n"), attribute.size());
     declaration->prefix_bytes = static_cast<std::uint16_t>(name_end - declaration_prefix.size());
   }
-  declaration->next = std::exchange(first_, declaration);
+  Declaration** end = &first_;
+  while (*end != nullptr) end = &(*end)->next;
+  *end = declaration;
   bytes_ += attribute.size();
   return true;
 }

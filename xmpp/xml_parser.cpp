@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <utility>
 
 #include "hal/base/assert.h"
 
@@ -94,7 +94,7 @@ bool XmlParser::open() {
   XML_SetXmlDeclHandler(parser_, xml_declaration);
 
   window_ = nullptr;
-  window_position_ = held_ = unparsed_ = depth_ = 0;
+  window_position_ = held_ = unparsed_ = depth_ = declarations_ = 0;
   window_parsed_ = true;
   stopped_ = failed_ = root_seen_ = false;
   error_ = {};
@@ -235,6 +235,7 @@ std::span<const std::byte> XmlParser::raw(XmlRange range) const {
 
 void XmlParser::start_namespace(void* self, const char* prefix, const char* uri) {
   XmlParser& parser = parser_of(self);
+  ++parser.declarations_;
   if (!parser.failed_) parser.listener_.on_namespace(or_empty(prefix), or_empty(uri));
 }
 
@@ -249,7 +250,8 @@ void XmlParser::start_element(void* self, const char* name, const char** attribu
   parser.root_seen_ = true;
   if (parser.depth_ > parser.limits_.depth)
     return parser.fail(StreamErrorCondition::policy_violation, "elements are nested too deeply");
-  if (XML_GetSpecifiedAttributeCount(parser.parser_) / 2 > parser.limits_.attributes)
+  const unsigned attribute_count = static_cast<unsigned>(XML_GetSpecifiedAttributeCount(parser.parser_)) / 2;
+  if (attribute_count + std::exchange(parser.declarations_, 0) > parser.limits_.attributes)
     return parser.fail(StreamErrorCondition::policy_violation, "an element has too many attributes");
   parser.listener_.on_start(XmlElement(name, attributes), parser.depth_++);
 }

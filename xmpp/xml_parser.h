@@ -146,7 +146,8 @@ class XmlParser {
   bool window_parsed_ = true;          // the window was given to expat: a new one is needed
   bool stopped_ = false;
   bool failed_ = false;
-  unsigned depth_ = 0;  // open elements
+  unsigned depth_ = 0;         // open elements
+  unsigned declarations_ = 0;  // of namespaces, on the tag that is being parsed
   bool root_seen_ = false;
   StreamError error_;
 };
