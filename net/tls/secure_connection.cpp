@@ -6,11 +6,7 @@
 #include "hal/base/assert.h"
 #include "hal/base/log.h"
 #include "net/tls/failure.h"
-
-// Internal to the library (library/ssl_misc.h of 3.6). After a TLS 1.3 handshake Mbed TLS 3.6 keeps its handshake's
-// state and keys, 4 KB, until the session ends, although nothing looks at them again without tickets; this lets go of
-// them.
-extern "C" void mbedtls_ssl_handshake_wrapup_free_hs_transform(mbedtls_ssl_context* ssl);
+#include "net/tls/library_internals.h"
 
 namespace sallyport::net::tls {
 namespace {
@@ -213,6 +209,7 @@ int SecureConnection::set_up_session(const TlsParameters& parameters) {
 void SecureConnection::step_handshake() {
   Engine::HandshakeStep step(engine_, arena_);
   const int status = mbedtls_ssl_handshake_step(&ssl_);
+  switch_to_application_keys(ssl_);
   const bool waiting = status == MBEDTLS_ERR_SSL_WANT_READ || status == MBEDTLS_ERR_SSL_WANT_WRITE;
   if (step.overdrawn() || (status != 0 && !waiting && step.exhausted())) {
     fail(failure_of(TransportFault::resources, out_of_memory, status));
@@ -234,9 +231,7 @@ void SecureConnection::step_handshake() {
 
 void SecureConnection::handshake_succeeded() {
   stream_.flush();
-  // In TLS 1.2 the library has done this already, and there it would free the session's own keys.
-  if (mbedtls_ssl_get_version_number(&ssl_) == MBEDTLS_SSL_VERSION_TLS1_3)
-    mbedtls_ssl_handshake_wrapup_free_hs_transform(&ssl_);
+  free_handshake_state(ssl_);
   verifier_.accept_handshake();
   char text[decltype(description_)::capacity() + 1];
   std::snprintf(text, sizeof text, "%s %s", mbedtls_ssl_get_version(&ssl_), mbedtls_ssl_get_ciphersuite(&ssl_));
@@ -257,9 +252,12 @@ void SecureConnection::handshake_ended(int status) {
 TransportFailure SecureConnection::explain(int status) const {
   const std::uint32_t flags = mbedtls_ssl_get_verify_result(&ssl_);
   switch (status) {
-    case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE:
-      // The library keeps the alert only here (record content: level, description).
-      return failure_of_peer_alert(ssl_.MBEDTLS_PRIVATE(in_msg)[1]);
+    case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE: return failure_of_peer_alert(received_alert(ssl_));
+    case MBEDTLS_ERR_SSL_INVALID_MAC:
+    case MBEDTLS_ERR_SSL_INVALID_RECORD:
+      if (const auto alert = cleartext_alert(ssl_); alert && phase_ == Phase::handshake)
+        return failure_of_peer_alert(*alert);
+      break;
     case MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE: return failure_of_certificate(CertificateError::none_presented, status);
     case MBEDTLS_ERR_X509_CERT_VERIFY_FAILED:
     case MBEDTLS_ERR_SSL_BAD_CERTIFICATE:
