@@ -10,9 +10,6 @@
 namespace sallyport::net {
 namespace {
 
-static_assert(TcpConnection::connect_timeout ==
-              std::chrono::milliseconds(static_cast<long>(TCP_SYNMAXRTX) * LWIP_TCP_RTO_TIME));
-
 ConnectError to_connect_error(err_t error) {
   switch (error) {
     case ERR_RTE: return ConnectError::unreachable;
@@ -70,6 +67,7 @@ Result<void, ConnectError> TcpConnection::start(const Endpoint& remote) {
   }
   interface_.stack().flows().index(flow);
   interface_.account(flow);
+  interface_.set_deadline(flow, connect_timeout);
   state_ = ByteStreamState::connecting;
   return {};
 }
@@ -218,7 +216,9 @@ void TcpConnection::pcb_destroyed() {
 err_t TcpConnection::on_connected(void* self, tcp_pcb*, err_t) {
   auto& connection = *static_cast<TcpConnection*>(self);
   connection.state_ = ByteStreamState::open;
-  connection.interface_.account(InterfaceBody::flow_of(*connection.pcb_));
+  Flow& flow = InterfaceBody::flow_of(*connection.pcb_);
+  connection.interface_.clear_deadline(flow);
+  connection.interface_.account(flow);
   connection.notify();
   return ERR_OK;
 }

@@ -27,7 +27,7 @@ class TcpConnection : public ByteStream {
   TcpConnection(const TcpConnection&) = delete;
   TcpConnection& operator=(const TcpConnection&) = delete;
 
-  /// A peer that does not answer within 10 s ends the attempt with timed_out (lwipopts.h, TCP_SYNMAXRTX).
+  /// A peer that does not answer within this time ends the attempt with timed_out.
   static constexpr auto connect_timeout = 10s;
   /// After close(): how long the peer has to acknowledge what was written and to close its side.
   static constexpr auto linger = 30s;

@@ -289,7 +289,7 @@ void InterfaceBody::handle_icmp_error(const hal::ReceivedFrame& frame) {
   const IpAddress remote = v6 ? address_v6_at(quoted + 24) : address_v4_at(quoted + 16);
   Flow* flow = stack_.flows().find(*this, to_lwip(remote, netif_), u16(2), u16(0));
   if (flow == nullptr || flow->connection == nullptr || flow->pcb.state != SYN_SENT) return;
-  if (sequence == flow->pcb.lastack + 1) flow->connection->unreachable();
+  if (sequence == flow->pcb.lastack) flow->connection->unreachable();
 }
 
 void InterfaceBody::deliver(const hal::ReceivedFrame& frame) {
@@ -500,7 +500,7 @@ void InterfaceBody::set_deadline(Flow& flow, Duration after) {
 err_t InterfaceBody::on_deadline_poll(void*, tcp_pcb* pcb) {
   const Flow& flow = flow_of(*pcb);
   if (static_cast<std::int32_t>(tcp_ticks - flow.deadline) < 0) return ERR_OK;
-  tcp_abort(pcb);  // lwIP allows it here, and wants to know
+  tcp_abandon(pcb, pcb->state == SYN_SENT ? 0 : 1);  // lwIP allows it here, and wants to know
   return ERR_ABRT;
 }
 

@@ -116,8 +116,9 @@ class InterfaceBody : private ExpectedReplies, private NeighborLink {
   void own(Flow& flow, TcpConnection& connection);
   /// The owner goes; lwIP may finish sending until `linger` is over.
   void leave(Flow& flow, Duration linger);
-  /// Bounds the flow's life from now; afterwards it is reset.
+  /// Bounds the flow's life from now; afterwards it is reset, and its owner hears timed_out.
   void set_deadline(Flow& flow, Duration after);
+  void clear_deadline(Flow& flow) { tcp_poll(&flow.pcb, nullptr, 0); }
   void refuse_connection() { ++refused_connections_; }
   /// lwIP has made a PCB for a SYN: it counts as half-open.
   static err_t on_passive_open(u8_t id, tcp_pcb_listen* listener, tcp_pcb* pcb);

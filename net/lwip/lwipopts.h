@@ -95,7 +95,7 @@
 #define LWIP_TCP_PCB_NUM_EXT_ARGS 1 /* Flow (interface.h): tells us when a PCB dies, whatever kills it */
 
 #define LWIP_TCP_RTO_TIME 1000 /* ms, RFC 6298 2.1 */
-#define TCP_SYNMAXRTX 10       /* SYNs are repeated each RTO without back-off: a connect attempt ends after 10 s */
+#define TCP_SYNMAXRTX 12       /* once per RTO, without back-off; TcpConnection::connect_timeout ends it before */
 #define TCP_MAXRTX 10          /* 1 + 2 + 4 .. + 128 + 128 s: about 6 minutes; RFC 9293 3.8.3 asks for at least 100 s */
 #define TCP_MSL 30000          /* ms; TIME-WAIT lasts twice as long */
 #define TCP_FIN_WAIT_TIMEOUT 20000

@@ -64,6 +64,7 @@ struct TwoSidedStack {
       busy = inside.poll() || busy;
       busy = external.poll(16) || busy;
       busy = internal.poll(16) || busy;
+      busy = !external_nic.transmitted().empty() || !internal_nic.transmitted().empty() || busy;
       busy = !tasks.empty() || busy;
       tasks.run_ready();
       if (!busy) return;

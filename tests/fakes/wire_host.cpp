@@ -292,9 +292,10 @@ void TcpPeer::take_segment(const Segment& got) {
     return;
   }
   const bool occupies = !got.payload.empty() || got.has(fin);
-  if (got.sequence == expected_) {
-    received += text(got.payload);
-    expected_ += static_cast<std::uint32_t>(got.payload.size());
+  const std::uint32_t known = expected_ - got.sequence;  // bytes of it that we have already
+  if (known <= got.payload.size()) {
+    received += text(got.payload).substr(known);
+    expected_ = got.sequence + static_cast<std::uint32_t>(got.payload.size());
     if (got.has(fin)) {
       ++expected_;
       fin_received = true;
