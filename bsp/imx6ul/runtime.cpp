@@ -59,6 +59,11 @@ int atexit(void (*)()) { return 0; }
 [[noreturn]] void _exit(int) { sallyport::assertion_failed("_exit()", "libc", 0); }
 [[noreturn]] void __stack_chk_fail() { sallyport::assertion_failed("stack smashed", "c++", 0); }
 
+// assert() of third-party code (expat).
+[[noreturn]] void __assert_func(const char* file, int line, const char*, const char* expression) {
+  sallyport::assertion_failed(expression, file, line);
+}
+
 // RTABI 4.3.2: integer and long division by zero.
 [[noreturn]] int __aeabi_idiv0(int) { sallyport::assertion_failed("division by zero", "c++", 0); }
 [[noreturn]] long long __aeabi_ldiv0(long long) { sallyport::assertion_failed("division by zero", "c++", 0); }
