@@ -20,7 +20,7 @@ inline constexpr std::size_t external_streams = 1000;
 inline constexpr std::size_t internal_streams = 16;
 /// Bytes of one stream's arena: TLS (about 27 KiB idle, 34 KiB at the peak of a handshake with an RSA chain, when there
 /// is no parser) and the XML parser (2 KiB, 4 more after stanzas, and its buffer).
-inline constexpr std::size_t session_arena_bytes = 38 * kib;
+inline constexpr std::size_t session_arena_bytes = (sizeof(void*) == 4 ? 38 : 52) * kib;
 
 // ---- stanzas ----
 
