@@ -7,6 +7,7 @@
 #include <string>
 
 #include "firmware/console/console.h"
+#include "firmware/log.h"
 
 namespace sallyport::firmware {
 namespace {
