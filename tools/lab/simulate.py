@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 _STARTED = "SALLYPORT_SIMULATE_STARTED"
 _LEAVE_KEY = b"\x1d"  # Ctrl-]
 _ROUND_TRIPS = 20
+_PATIENCE = 20.0  # seconds until a stanza counts as lost
+_PATIENCE_AFTER_FAILURE = 4.0  # the rest then only shows what works
 
 
 def main() -> int:
@@ -272,6 +274,8 @@ class Talk:
         for number in range(_ROUND_TRIPS):
             for sender, receiver, times in ((romeo, juliet, self.outwards), (juliet, romeo, self.inwards)):
                 start = time.monotonic()
+                if self.failed:
+                    return
                 sender.send_message(receiver.bare, f"line {number}")
                 receiver.wait_message(f"line {number}", sender.bare)
                 times.append(time.monotonic() - start)
@@ -284,11 +288,11 @@ class Talk:
         start = time.monotonic()
         try:
             with progress(self._screen, "waiting"):
-                action(20)
+                action(_PATIENCE if not self.failed else _PATIENCE_AFTER_FAILURE)
         except Exception as error:  # noqa: BLE001: shown to the user, and counted
             self.failed += 1
             self._line(False, sender, receiver, time.monotonic() - start, text)
-            self._screen.line(f"              {error}")
+            self._screen.line(f"              {str(error)[:400]}")
             return
         took = time.monotonic() - start
         if counted:
