@@ -34,9 +34,9 @@ inline constexpr unsigned internal_phy_address = enet2_phy_address;
 inline constexpr std::size_t receive_ring = 256;
 inline constexpr std::size_t transmit_ring = 128;
 
-// Receive buffers of 1,536 bytes: the ring, and what TCP may hold unread. Outside a segment for most of 1,000 streams
-// (1.5 MB); inside 16 gateway streams with 16 segments each (768 KB).
-inline constexpr std::size_t external_receive_buffers = 1024;
-inline constexpr std::size_t internal_receive_buffers = 512;
+// Receive buffers of 1,536 bytes: the ring, and what TCP may hold unread. Outside a full window (8 segments) for
+// 48 partners that are held back at once (960 KiB); inside half a window for each of 16 gateway streams (480 KiB).
+inline constexpr std::size_t external_receive_buffers = 640;
+inline constexpr std::size_t internal_receive_buffers = 320;
 
 }  // namespace sallyport::boards::imx6ul_evk

@@ -1,5 +1,5 @@
 // SettingsImage: the content of one settings slot in RAM: the text of `set` lines and the PEM files that they name.
-// Settings are views into it; it owns the bytes, nothing else copies them. About 1 MiB: static storage only.
+// Settings are views into it; it owns the bytes, nothing else copies them. About 0.5 MiB: static storage only.
 //
 // Payload, as on the card (integers little-endian):
 //

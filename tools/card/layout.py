@@ -14,7 +14,7 @@ MAX_SLOTS = 12  # ten to go back to, the running one, and the one being written
 SEED_AREA = 8  # block numbers
 CLOCK_AREA = 16
 
-MAX_PAYLOAD = 1 * MIB  # limits::settings_bytes
+MAX_PAYLOAD = 512 * 1024  # limits::settings_bytes
 MAX_FILES = 1064  # SettingsImage::max_files
 SEED_BYTES = 64
 
