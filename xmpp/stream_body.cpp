@@ -166,6 +166,7 @@ void StreamBody::close(const StreamError& error) {
     // Our </stream> is out or on its way: nothing can be said any more, but nothing more is accepted either.
     closing->session.reset();
     closing->flush_queue = false;
+    reader_.close();
     return schedule();
   }
   const std::string_view name = to_text(error.condition);
@@ -446,6 +447,7 @@ void StreamBody::begin_tls(const net::TlsParameters& parameters) {
   if (!writer_.write(output(), false)) return give_up("the peer does not read");
   transport_.flush();
   reader_.close();
+  header_sent_ = false;
   transition_to(Securing{});
   transport_.start_tls(parameters);
 }
@@ -595,6 +597,7 @@ void StreamBody::expire_state() {
   if (closing == nullptr || closing->transport_closed) return give_up("the peer does not close the connection");
   explain("the peer did not close its side of the stream");
   closing->session.reset();
+  reader_.close();
   closing->peer_ended = closing->end_written = true;
   closing->transport_closed = true;
   deadline_ = now() + limits().close;
@@ -626,6 +629,7 @@ void StreamBody::peer_ended(bool by_end_tag) {
 void StreamBody::end_stream(Closing how) {
   how.latest = now() + limits().stanza;
   if (!header_sent_) how.end_written = true;
+  if (!how.session) reader_.close();  // what has arrived of a stanza gives its memory back now
   transition_to(how);
   stanza_deadline_ = establishment_deadline_ = never;
   schedule();
