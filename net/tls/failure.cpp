@@ -137,6 +137,8 @@ TransportFailure failure_of_peer_alert(std::uint8_t description) {
 }
 
 TransportFailure failure_of_certificate(CertificateError error, int native) {
+  if (error == CertificateError::none_presented)  // the alert depends on the version
+    return failure_of(TransportFault::certificate, to_text(error), native);
   return sent_alert(TransportFault::certificate, native, to_text(error), alert_of(error));
 }
 

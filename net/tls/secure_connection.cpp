@@ -74,12 +74,14 @@ std::size_t SecureConnection::read(std::span<std::byte> into) {
   if (phase_ != Phase::secured) return 0;
   // Reading may make the library answer (an alert), which must not meet staged bytes in its output buffer.
   if (engine_.stage().owner() == this) send_staged();
+  wrote_ = false;
   std::size_t total = 0;
   while (total < into.size() && phase_ == Phase::secured && !peer_finished_) {
     const std::size_t count = read_record(into.subspan(total));
     if (count == 0) break;
     total += count;
   }
+  if (wrote_) stream_.flush();  // "no renegotiation"
   return total;
 }
 
@@ -241,6 +243,11 @@ void SecureConnection::handshake_succeeded() {
 }
 
 void SecureConnection::handshake_ended(int status) {
+  // In TLS 1.2 the library says nothing to a client that presents no certificate (RFC 5246 7.4.6 names the alert).
+  if (status == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE &&
+      mbedtls_ssl_get_version_number(&ssl_) == MBEDTLS_SSL_VERSION_TLS1_2)
+    static_cast<void>(
+        mbedtls_ssl_send_alert_message(&ssl_, MBEDTLS_SSL_ALERT_LEVEL_FATAL, MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE));
   // What the library returns after an orderly or a sudden end of the peer says nothing about why; the byte stream may.
   if (status == MBEDTLS_ERR_SSL_CONN_EOF || status == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
     fail(failure_of_connection(stream_.failure(), true));
@@ -382,6 +389,7 @@ int SecureConnection::bio_send(void* self, const unsigned char* bytes, std::size
   auto& connection = *static_cast<SecureConnection*>(self);
   const std::size_t taken = connection.stream_.write(std::as_bytes(std::span(bytes, length)));
   connection.unsent_ = static_cast<std::uint16_t>(length - taken);
+  connection.wrote_ = true;
   return taken > 0 ? static_cast<int>(taken) : MBEDTLS_ERR_SSL_WANT_WRITE;
 }
 

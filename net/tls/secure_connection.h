@@ -101,6 +101,7 @@ class SecureConnection final : public Transport, public Task {
   bool close_sent_ = false;     // close_notify is with the library
   bool peer_finished_ = false;  // close_notify or FIN
   bool truncated_ = false;
+  bool wrote_ = false;        // the library has written to the byte stream
   std::uint16_t unsent_ = 0;  // bytes of an encrypted record that the byte stream had no room for
 
   TransportFailure failure_;
