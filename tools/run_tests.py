@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Build everything and run every test. tools/test calls this when the packages are there.
 
-Steps: presubmit, builds of host-asan, host and imx6ul-evk, the image's symbols and sizes, unit tests and code that must not
+Steps: presubmit, builds of host-asan, host and imx6ul-evk, the image's symbols, sizes and static memory, unit tests and code that must not
 compile (ctest), fuzz corpora, system tests (pytest) against the host board and the image under QEMU. Each step writes
 build/test-logs/<step>.log, failed system tests add consoles, server logs and captures of both wires beside it.
 
@@ -171,6 +171,7 @@ def main():
     unit_tests(runner)
     build(runner, "imx6ul-evk")
     runner.check("image", ["tools/check-image", str(IMAGE)], 2)
+    runner.check("memory", ["tools/memory-report"], 2)
     if not arguments.quick:
         build(runner, "host")
         system_tests(runner, arguments.pytest)
