@@ -37,7 +37,8 @@ class CheckIncludes(unittest.TestCase):
         self.assert_allowed("xmpp/jid.cpp", '"xmpp/jid.h"', '"net/transport.h"', '"hal/base/result.h"', "<cstring>")
         self.assert_allowed("net/lwip/stack.cpp", '"lwip/tcp.h"', '"net/side.h"', '"hal/ethernet_mac.h"')
         self.assert_allowed("net/tls/session.cpp", "<mbedtls/ssl.h>", '"psa/crypto.h"', '"net/byte_stream.h"')
-        self.assert_allowed("firmware/relay/border_relay.cpp", '"xmpp/stanza.h"', '"firmware/config/limits.h"', '"net/dns/service_resolver.h"')
+        self.assert_allowed("firmware/relay/border_relay.cpp", '"xmpp/stanza.h"', '"firmware/config/limits.h"',
+                            '"net/dns/service_resolver.h"')
         self.assert_allowed("firmware/event_loop.cpp", '"net/tls/session.h"', '"bsp/board.h"', '"firmware/relay/border_relay.h"')
         self.assert_allowed("boards/host/host_board.cpp", '"hal/drivers/linux_tap/linux_tap.h"', '"bsp/board.h"')
 
