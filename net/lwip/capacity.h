@@ -107,10 +107,10 @@ static_assert(SALLYPORT_EXTERNAL_HALF_OPEN <= 255 && SALLYPORT_INTERNAL_HALF_OPE
 static_assert(tcp_pcbs <= 0xFFFF);
 
 /// Bytes of lwIP's static pools without the DMA buffers, which belong to the drivers; checked against the real pools by
-/// tests/unit/interface_test.cpp. 256 bytes bound a PCB and 32 a segment on both word sizes.
+/// tests/unit/interface_test.cpp. 288 bytes bound a PCB and 32 a segment on both word sizes.
 inline constexpr std::size_t stack_memory_bound =
     std::size_t{SALLYPORT_SEND_BLOCKS} * (SALLYPORT_SEND_BLOCK_BYTES + 8) +
-    std::size_t{SALLYPORT_CONTROL_SMALL_BLOCKS} * (SALLYPORT_CONTROL_BLOCK_BYTES + 8) + tcp_pcbs * 256 +
+    std::size_t{SALLYPORT_CONTROL_SMALL_BLOCKS} * (SALLYPORT_CONTROL_BLOCK_BYTES + 8) + tcp_pcbs * 288 +
     std::size_t{SALLYPORT_TCP_SEGMENTS} * 32;
 static_assert(stack_memory_bound <= 3 * 1024 * 1024 + 128 * 1024, "about 3 MiB for everything lwIP owns");
 

@@ -24,6 +24,8 @@ constexpr std::size_t v4_header_bytes = 20;
 constexpr std::size_t v6_header_bytes = 40;
 constexpr std::size_t tcp_header_bytes = 20;
 
+constexpr std::uint8_t advertisement_type = 136;
+
 constexpr std::uint8_t tcp_fin = 0x01, tcp_syn = 0x02, tcp_rst = 0x04, tcp_ack = 0x10;
 
 constexpr hal::MacAddress broadcast_mac{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
@@ -213,7 +215,10 @@ FrameVerdict FrameFilter::check_v6(Bytes frame) const {
   const Bytes destination = packet.subspan(24, 16);
   const IpAddress source = address_v6(packet.subspan(8, 16));
   const bool unspecified = source.is_unspecified();  // duplicate address detection; check_icmp_v6 sees to the rest
-  if (!unspecified && !plausible_source(source)) return refuse(Refusal::source_address);
+  // Another host that has one of our addresses says so in an advertisement from that address (RFC 4862 5.4.4).
+  const bool conflict =
+      packet[6] == protocol_icmp_v6 && payload[0] == advertisement_type && is_our_v6(packet.subspan(8, 16));
+  if (!unspecified && !conflict && !plausible_source(source)) return refuse(Refusal::source_address);
 
   const bool group = destination[0] == 0xFF;
   if (group) {  // RFC 2464 7
@@ -255,12 +260,12 @@ FrameVerdict FrameFilter::check_icmp_v4(Bytes message) const {
 }
 
 FrameVerdict FrameFilter::check_icmp_v6(Bytes packet, Bytes message) const {
-  constexpr std::uint8_t last_error = 4, echo_request = 128, solicitation = 135, advertisement = 136;
+  constexpr std::uint8_t last_error = 4, echo_request = 128, solicitation = 135;
   constexpr std::size_t quoted_bytes = v6_header_bytes + 8;
   if (message.size() < 8) return refuse(Refusal::icmp);
   const std::uint8_t type = message[0];
   if (type == solicitation) return check_neighbor_solicitation(packet, message);
-  if (type == advertisement) return check_neighbor_advertisement(packet, message);
+  if (type == advertisement_type) return check_neighbor_advertisement(packet, message);
   if (type >= 130 && type <= 137) return refuse(Refusal::neighbor_discovery);
   // Everything else goes between two hosts.
   if (packet[24] == 0xFF) return refuse(Refusal::destination_address);

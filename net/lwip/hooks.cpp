@@ -60,12 +60,7 @@ u32_t sallyport_lwip_tcp_isn(const ip_addr_t* local, u16_t local_port, const ip_
 }
 
 err_t sallyport_lwip_tcp_input(tcp_pcb* pcb, tcp_hdr* header, pbuf* segment) {
-  const u8_t flags = TCPH_FLAGS(header);
-  if (pcb->state == LISTEN) {
-    if ((flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN)
-      InterfaceBody::of(*netif_get_by_index(pcb->netif_idx)).make_room_for_half_open();
-    return ERR_OK;
-  }
+  if (pcb->state == LISTEN) return ERR_OK;
   if (pcb->state == TIME_WAIT) return ERR_OK;
   // Sender's side of silly window avoidance (RFC 9293 3.8.6.2.1): a window smaller than a segment counts as closed.
   // lwIP would cut a queued segment in two for it, and take a block that no budget has counted.

@@ -56,6 +56,16 @@ void randomise_identification(const pbuf& packet, hal::Random& random) {
   IPH_CHKSUM_SET(ip, static_cast<std::uint16_t>(~sum));
 }
 
+/// Of an admitted TCP frame: where its TCP header begins.
+const std::uint8_t* tcp_header_of(const hal::ReceivedFrame& frame) {
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(frame.buffer.data());
+  return bytes + ethernet_header_bytes + (bytes[12] == 0x86 ? IP6_HLEN : IP_HLEN);
+}
+
+bool is_syn(const hal::ReceivedFrame& frame) {
+  return (tcp_header_of(frame)[13] & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
+}
+
 IpAddress address_v4_at(const std::uint8_t* bytes) { return IpAddress::v4({bytes[0], bytes[1], bytes[2], bytes[3]}); }
 
 IpAddress address_v6_at(const std::uint8_t* bytes) {
@@ -264,6 +274,7 @@ void InterfaceBody::receive(const hal::ReceivedFrame& frame) {
     case FrameKind::icmp_error: handle_icmp_error(frame); return mac_.release(frame);
     case FrameKind::arp:
     case FrameKind::neighbor_discovery: handle_neighbor(frame); return mac_.release(frame);
+    case FrameKind::tcp: return deliver_segment(frame);
     default: return deliver(frame);
   }
 }
@@ -302,6 +313,37 @@ void InterfaceBody::deliver(const hal::ReceivedFrame& frame) {
   SALLYPORT_ASSERT(packet != nullptr);
   pbuf_remove_header(packet, ethernet_header_bytes);
   if (netif_.input(packet, &netif_) != ERR_OK) pbuf_free(packet);
+}
+
+/// lwIP looks for a segment's PCB along the list of all, which takes longer the more streams there are. We know the
+/// PCB, or that there is none, so for this one call the list begins at the PCB, or is empty.
+void InterfaceBody::deliver_segment(const hal::ReceivedFrame& frame) {
+  const Flow* flow = flow_of_segment(frame);
+  if (flow == nullptr && is_syn(frame)) make_room_for_half_open();  // now: of a hidden list lwIP can free nothing
+  tcp_pcb* const pcb = flow != nullptr && flow->pcb.state != TIME_WAIT ? &flow->pcb : nullptr;
+  tcp_pcb* const all = tcp_active_pcbs;
+  tcp_active_pcbs = pcb;
+  deliver(frame);
+  if (pcb == nullptr) {  // a SYN may have made one
+    (tcp_active_pcbs == nullptr ? tcp_active_pcbs : tcp_active_pcbs->next) = all;
+  } else if (tcp_active_pcbs == pcb) {
+    tcp_active_pcbs = all;
+  } else if (all != pcb) {  // the PCB has left the list, and the one before it does not know
+    tcp_pcb* before = all;
+    while (before->next != pcb) before = before->next;
+    before->next = tcp_active_pcbs;
+    tcp_active_pcbs = all;
+  }
+}
+
+Flow* InterfaceBody::flow_of_segment(const hal::ReceivedFrame& frame) const {
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(frame.buffer.data());
+  const bool v6 = bytes[12] == 0x86;
+  const std::uint8_t* ip = bytes + ethernet_header_bytes;
+  const std::uint8_t* tcp = tcp_header_of(frame);
+  const auto u16 = [tcp](std::size_t at) { return static_cast<std::uint16_t>(tcp[at] << 8 | tcp[at + 1]); };
+  const IpAddress remote = v6 ? address_v6_at(ip + 8) : address_v4_at(ip + 12);
+  return stack_.flows().find(*this, to_lwip(remote, netif_), u16(0), u16(2));
 }
 
 void InterfaceBody::handle_neighbor(const hal::ReceivedFrame& frame) {

@@ -175,6 +175,8 @@ class InterfaceBody : private ExpectedReplies, private NeighborLink {
   err_t output(pbuf& packet, const IpAddress& destination);
   void send_neighbor_frame(const NeighborFrame& frame);
   void deliver(const hal::ReceivedFrame& frame);
+  void deliver_segment(const hal::ReceivedFrame& frame);
+  Flow* flow_of_segment(const hal::ReceivedFrame& frame) const;
   err_t transmit(const pbuf& packet);
   void retry_transmission();
 

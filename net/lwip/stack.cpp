@@ -22,6 +22,14 @@ void append(std::span<std::uint8_t>& into, const ip_addr_t& address, std::uint16
   into = into.subspan(18);
 }
 
+/// lwIP 2.2.1 starts the persist timer when the window is closed and nothing is in flight, and does not stop it when an
+/// acknowledgement then empties the queue (of segments that it had taken back for retransmission). Its slow timer
+/// asserts that this does not happen: a peer could stop the board with three segments.
+void stop_stale_persist_timers() {
+  for (tcp_pcb* pcb = tcp_active_pcbs; pcb != nullptr; pcb = pcb->next)
+    if (pcb->unsent == nullptr || pcb->unacked != nullptr) pcb->persist_backoff = 0;
+}
+
 SipKey random_key(hal::Random& random) {
   SipKey key;
   random.fill(std::as_writable_bytes(std::span(&key, 1)));
@@ -59,7 +67,11 @@ void Stack::init() {
   sys_restart_timeouts();
 }
 
-void Stack::poll(Instant) { sys_check_timeouts(); }
+void Stack::poll(Instant) {
+  if (sys_timeouts_sleeptime() != 0) return;
+  stop_stale_persist_timers();
+  sys_check_timeouts();
+}
 
 Instant Stack::next_deadline() const {
   const u32_t sleep = sys_timeouts_sleeptime();

@@ -51,6 +51,8 @@ struct TwoSidedStack {
     run(3s);  // duplicate address detection
     outside.link_frames.clear();
     inside.link_frames.clear();
+    outside.packets.clear();  // our multicast listener reports
+    inside.packets.clear();
   }
 
   static net::IpPrefix prefix(const char* text) { return net::IpPrefix::parse(text).value(); }

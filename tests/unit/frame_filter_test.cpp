@@ -419,6 +419,11 @@ TEST_F(FrameFilterTest, ChecksAdvertisements_Rfc4861_7_1_2) {
   EXPECT_EQ(refusal(frame_of(make_announcement({stranger, address("::")}))), Refusal::neighbor_discovery);
 }
 
+TEST_F(FrameFilterTest, AdmitsAnAdvertisementThatOurAddressIsTaken_Rfc4862_5_4_4) {
+  EXPECT_TRUE(check(frame_of(make_announcement({stranger, address("2001:db8:e::10")}))).admitted());
+  EXPECT_EQ(refusal(solicitation("2001:db8:e::10")), Refusal::source_address);
+}
+
 TEST_F(FrameFilterTest, AdmitsMulticastListenerQueries_Rfc2710_3) {
   Packet query{
       address("fe80::1"), address("ff02::1"), 0, 1, {58, 0, 5, 2, 0, 0, 1, 0, 130, 0, 0, 0, 0x27, 0x10, 0, 0}, 0};
