@@ -114,7 +114,7 @@ class Runner:
             for line in matching:
                 self.say(f"  {line.strip()[:150]}")
         elif matching and time.monotonic() - shown_at > PROGRESS_SECONDS:
-            self.say(f"  {matching[-1].strip()[:150]}")
+            self.say(f"  {brief(matching[-1])}")
             return time.monotonic()
         return shown_at
 
@@ -125,6 +125,12 @@ class Runner:
         if not ok:
             show_tail(log)
         return ok
+
+
+def brief(line):
+    """A line of ninja without the folders, anything else cut to a terminal's width."""
+    building = re.match(r"(\[\d+/\d+\]) (\w+).*?([^/ ]+?)'?$", line.strip())
+    return " ".join(building.groups()) if building else line.strip()[:150]
 
 
 def show_tail(log, lines=25):
