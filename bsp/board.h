@@ -1,8 +1,8 @@
 // Board: the contract that every board fulfils, and the only thing firmware/main.cpp knows of hardware.
 //
-// board() brings the hardware up on its first call (clocks, MMU, caches, interrupts are already on) and returns references
-// to objects with static storage. Which controller is external and which internal is decided in boards/<board>/ and
-// nowhere else.
+// board() brings the hardware up on its first call (clocks, MMU, caches, interrupts are already on) and returns
+// references to objects with static storage. Which controller is external and which internal is decided in
+// boards/<board>/ and nowhere else.
 #pragma once
 
 #include <string_view>
@@ -28,8 +28,8 @@ class Board {
   virtual hal::EntropySource& entropy() = 0;
   virtual hal::Watchdog& watchdog() = 0;
 
-  /// Sleeps until an interrupt is pending or `deadline` has come. Returns at once when a driver has unread events, so no
-  /// wake-up is lost between the last poll and the sleep.
+  /// Sleeps until an interrupt is pending or `deadline` has come. Returns at once when a driver has unread events, so
+  /// no wake-up is lost between the last poll and the sleep.
   virtual void wait_for_event(Instant deadline) = 0;
   /// Console output is drained first.
   [[noreturn]] virtual void reset() = 0;

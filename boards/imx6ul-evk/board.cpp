@@ -2,6 +2,7 @@
 
 #include "bsp/board.h"
 
+#include "boards/imx6ul-evk/pins.h"
 #include "boards/imx6ul-evk/wiring.h"
 #include "bsp/imx6ul/clocks.h"
 #include "bsp/imx6ul/entropy.h"
@@ -31,6 +32,7 @@ class Imx6ulEvk final : public bsp::Board {
     soc::Gic::start();
     clock_.start();
     soc::start_clocks();
+    soc::set_up_pads(pins::all);
     start_console();
     entropy_.start();
     // A board without a card is the firmware's to report.

@@ -1,9 +1,9 @@
 // Wiring of the i.MX 6UltraLite EVK: the one place that says which controller is external and which internal.
 //
-//   ENET1 (J4A, first -nic of QEMU)   external: partners, TCP 5269
-//   ENET2 (J4B, second -nic)          internal: the gateway, TCP 23456
-//   UART1 (USB, J11)                  console
-//   USDHC1 (SD slot of the CPU board) settings and seed
+//   ENET1 (the first -nic of QEMU)   external: partners, TCP 5269
+//   ENET2 (the second one)           internal: the gateway, TCP 23456
+//   UART1 (behind the USB bridge)    console
+//   USDHC1 (SD slot)                 settings and seed
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@ namespace sallyport::boards::imx6ul_evk {
 
 namespace soc = bsp::imx6ul;
 
-// PHY addresses as strapped on the board (schematic SPF-28616, sheet "Ethernet").
+// PHY addresses as strapped on the board (Linux: imx6ul-14x14-evk.dtsi).
 inline constexpr unsigned enet1_phy_address = 2;
 inline constexpr unsigned enet2_phy_address = 1;
 

@@ -33,7 +33,7 @@ constexpr std::uint32_t pll_enet_power_down = 1u << 12;
 constexpr std::uint32_t pll_enet_dividers = 0xF;
 constexpr std::uint32_t pll_enet_50_mhz_both = 1u << 2 | 1u;
 
-// IOMUXC_GPR1 (30.3.2): reference clock from PLL6 and out on the TX_CLK pad, for both ports.
+// IOMUXC_GPR1: reference clock from PLL6 and out on the TX_CLK pad, for both ports.
 constexpr std::uint32_t gpr1_enet_clock_external = 1u << 13 | 1u << 14;
 constexpr std::uint32_t gpr1_enet_clock_output = 1u << 17 | 1u << 18;
 constexpr std::uintptr_t gpr1_offset = 4;

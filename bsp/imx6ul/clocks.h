@@ -1,4 +1,4 @@
-// Clock tree of i.MX 6UltraLite, as far as the appliance needs it (IMX6ULRM chapter 18, "Clock Controller Module
+// Clock tree of i.MX 6UltraLite, as far as the appliance needs it (IMX6ULLRM chapter 18, "Clock Controller Module
 // (CCM)"). PLLs and DDR are the boot loader's; what is read back here is what the boot loader has set.
 #pragma once
 

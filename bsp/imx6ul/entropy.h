@@ -1,5 +1,5 @@
-// Imx6ulEntropy: EntropySource on the true random number generator in the CAAM (Security Reference Manual for i.MX
-// 6UltraLite, chapter "CAAM", section RTIC/RNG4: the TRNG's entropy registers) and the core's cycle counter.
+// Imx6ulEntropy: EntropySource on the true random number generator in the CAAM (the TRNG's entropy registers, as Linux'
+// drivers/crypto/caam names them; NXP describes them in the Security Reference Manual) and the core's cycle counter.
 //
 // QEMU has no CAAM (it reads as zero): read() then gives 0 bytes, which is what the firmware has to know.
 #pragma once

@@ -10,7 +10,7 @@ class Gic {
  public:
   using Handler = void (*)(void* context);
 
-  /// IMX6ULRM table 3-1: 128 shared peripheral interrupts behind the 32 of the core.
+  /// 128 shared peripheral interrupts behind the 32 of the core.
   static constexpr unsigned interrupt_count = 160;
 
   /// All off, then the controller on. Once, before enable().

@@ -7,7 +7,7 @@
 namespace sallyport::bsp::imx6ul {
 namespace {
 
-/// On-chip OTP controller, shadow registers of the fuses (IMX6ULRM chapter 37, "On-Chip OTP Controller").
+/// On-chip OTP controller, shadow registers of the fuses (IMX6ULLRM 37.5, "On-Chip OTP Controller").
 struct Ocotp {
   std::uint32_t reserved_000[260];
   hal::Register32 unique_id_low;  // 0x410 OCOTP_CFG0

@@ -1,6 +1,7 @@
 // NXP i.MX 6UltraLite: where its devices are, and on which interrupt. Source: i.MX 6UltraLite Applications Processor
-// Reference Manual (IMX6ULRM), chapter 2, "Memory Maps", and chapter 3, "Interrupts and DMA Events" (table 3-1 counts
-// from 0; the GIC's ids below are 32 more).
+// Reference Manual (IMX6ULRM), chapter 2, "Memory Maps", and chapter 3, "Interrupts and DMA Events" (whose table counts
+// from 0; the GIC's ids below are 32 more). Section numbers elsewhere are those of the i.MX 6ULL's manual, IMX6ULLRM,
+// which describes the same blocks.
 #pragma once
 
 #include <cstdint>

@@ -36,7 +36,7 @@ class EnetDevice final : public hal::MmioObserver {
   hal::EnetRegisters registers{};
   std::map<unsigned, FakePhy*> phys;
   bool management_answers = true;
-  /// The last descriptor of a frame says the whole frame's length (22.6.13.1), or only its own part's, as QEMU has it.
+  /// The last descriptor of a frame says the whole frame's length (22.6.13), or only its own part's, as QEMU has it.
   bool last_length_is_whole = true;
   /// TDAR reads as set this many times after each frame (ERR007885).
   int transmitter_busy_reads = 0;

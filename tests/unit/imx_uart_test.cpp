@@ -1,4 +1,4 @@
-// The UART driver against a UART in memory. Sections are those of the i.MX 6UltraLite Reference Manual.
+// The UART driver against a UART in memory. Sections are those of the i.MX 6ULL Reference Manual (same blocks).
 #include "hal/drivers/imx_uart/imx_uart.h"
 
 #include <gtest/gtest.h>

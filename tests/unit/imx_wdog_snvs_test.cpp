@@ -1,4 +1,5 @@
-// Watchdog and real-time clock against devices in memory. Sections are those of the i.MX 6UltraLite Reference Manual.
+// Watchdog and real-time clock against devices in memory. Sections are those of the i.MX 6ULL Reference Manual (same
+// blocks).
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -30,7 +31,7 @@ class WdogDevice final : public MmioObserver {
   }
 };
 
-TEST(ImxWdog, TimeOutIsInHalfSecondsAndTheFirstServiceFollows_59_7_1) {
+TEST(ImxWdog, TimeOutIsInHalfSecondsAndTheFirstServiceFollows_Wcr) {
   WdogDevice device;
   ImxWdog watchdog{device.registers};
   watchdog.start(std::chrono::seconds{8});
@@ -38,7 +39,7 @@ TEST(ImxWdog, TimeOutIsInHalfSecondsAndTheFirstServiceFollows_59_7_1) {
   EXPECT_THAT(device.writes, ElementsAre(Pair(0, 15u << 8 | 0x3E), Pair(8, 0), Pair(2, 0x5555), Pair(2, 0xAAAA)));
 }
 
-TEST(ImxWdog, LongestTimeOutFitsTheField_59_7_1) {
+TEST(ImxWdog, LongestTimeOutFitsTheField_Wcr) {
   WdogDevice device;
   ImxWdog watchdog{device.registers};
   watchdog.start(ImxWdog::max_timeout);
@@ -52,7 +53,7 @@ TEST(ImxWdog, ImpossibleTimeOutIsOurBug) {
   EXPECT_DEATH(watchdog.start(std::chrono::seconds{129}), "timeout");
 }
 
-TEST(ImxWdog, SecondStartWritesNothing_59_7_1) {
+TEST(ImxWdog, SecondStartWritesNothing_Wcr) {
   WdogDevice device;
   ImxWdog watchdog{device.registers};
   watchdog.start(std::chrono::seconds{8});
@@ -61,7 +62,7 @@ TEST(ImxWdog, SecondStartWritesNothing_59_7_1) {
   EXPECT_THAT(device.writes, ElementsAre());
 }
 
-TEST(ImxWdog, RefreshIsTheServiceSequenceAndOnlyAfterStart_59_7_2) {
+TEST(ImxWdog, RefreshIsTheServiceSequenceAndOnlyAfterStart_Wsr) {
   WdogDevice device;
   ImxWdog watchdog{device.registers};
   watchdog.refresh();
@@ -112,13 +113,13 @@ class SnvsDevice final : public MmioObserver {
 constexpr UnixTime sample{std::chrono::seconds{1'790'000'000}};
 constexpr std::uint64_t sample_ticks = 1'790'000'000ull << 15;
 
-TEST(ImxSnvs, CounterIsUnixTimeAt32768Hz_49_3) {
+TEST(ImxSnvs, CounterIsUnixTimeAt32768Hz_Srtc) {
   SnvsDevice device;
   device.counter = sample_ticks + 20'000;
   EXPECT_EQ(sample, (ImxSnvs{device.registers}.read()));
 }
 
-TEST(ImxSnvs, CarryBetweenTheHalvesIsReadAgain_49_3) {
+TEST(ImxSnvs, CarryBetweenTheHalvesIsReadAgain_Srtc) {
   SnvsDevice device;
   // The lower half overflows between the two reads; a naive reading would be 36 hours off.
   device.counter = (sample_ticks | 0xFFFF'FFFFu) - 1;
@@ -143,7 +144,7 @@ TEST(ImxSnvs, AbsentOrNeverSetIsNoTime) {
   EXPECT_FALSE((ImxSnvs{device.registers}.read()));
 }
 
-TEST(ImxSnvs, SetStopsTheCounterAndStartsItAgain_49_3) {
+TEST(ImxSnvs, SetStopsTheCounterAndStartsItAgain_Srtc) {
   SnvsDevice device;
   ImxSnvs clock{device.registers};
   EXPECT_TRUE(clock.set(sample));

@@ -1,5 +1,5 @@
 // The SD card driver against a controller and card in memory. Sections: SD Specifications Part 1, Physical Layer
-// Simplified Specification 6.00 (Sd), and the i.MX 6UltraLite Reference Manual (58.*).
+// Simplified Specification 6.00 (Sd), and the i.MX 6ULL Reference Manual, which has the same block (58.*).
 #include "hal/drivers/usdhc/usdhc.h"
 
 #include <gmock/gmock.h>

@@ -1,6 +1,6 @@
-// Registers of the 10/100-Mbps Ethernet MAC (ENET) of NXP i.MX 6UltraLite.
-// Source: i.MX 6UltraLite Applications Processor Reference Manual (IMX6ULRM), chapter 22, "10/100-Mbps Ethernet MAC
-// (ENET)", memory map 22.5. Offsets are checked below.
+// Registers of the 10/100-Mbps Ethernet MAC (ENET) of NXP i.MX 6UltraLite. Section numbers here and in the other
+// drivers of this SoC are those of the i.MX 6ULL Applications Processor Reference Manual (IMX6ULLRM), which describes
+// the same blocks: chapter 22, "10/100-Mbps Ethernet MAC (ENET)", memory map 22.5. Offsets are checked below.
 #pragma once
 
 #include <cstddef>
@@ -98,7 +98,7 @@ inline constexpr unsigned receive_max_length_shift = 16;
 // TCR (22.5.10)
 inline constexpr std::uint32_t transmit_full_duplex = 1u << 2;
 
-// TFWR (22.5.18)
+// TFWR
 inline constexpr std::uint32_t transmit_store_and_forward = 1u << 8;
 
 }  // namespace enet
@@ -113,7 +113,7 @@ struct EnetDescriptor {
 static_assert(sizeof(EnetDescriptor) == 8);
 
 namespace enet {
-// Receive descriptor (22.6.13.1)
+// Receive descriptor (22.6.13)
 inline constexpr std::uint16_t rx_empty = 1u << 15;     // E: the MAC's
 inline constexpr std::uint16_t rx_wrap = 1u << 13;      // W: last of the ring
 inline constexpr std::uint16_t rx_last = 1u << 11;      // L: the frame ends here
@@ -123,7 +123,7 @@ inline constexpr std::uint16_t rx_crc_error = 1u << 2;  // CR
 inline constexpr std::uint16_t rx_overrun = 1u << 1;    // OV
 inline constexpr std::uint16_t rx_truncated = 1u << 0;  // TR
 inline constexpr std::uint16_t rx_errors = rx_too_long | rx_non_octet | rx_crc_error | rx_overrun | rx_truncated;
-// Transmit descriptor (22.6.13.2)
+// Transmit descriptor (22.6.13)
 inline constexpr std::uint16_t tx_ready = 1u << 15;  // R: the MAC's
 inline constexpr std::uint16_t tx_wrap = 1u << 13;   // W
 inline constexpr std::uint16_t tx_last = 1u << 11;   // L

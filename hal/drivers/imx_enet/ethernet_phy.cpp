@@ -24,12 +24,12 @@ constexpr std::uint16_t selector_ieee_802_3 = 1;
 
 constexpr std::uint16_t no_phy = 0xFFFF;
 
-// Microchip KSZ8081RNB: its RMII reference clock is 50 MHz from the MAC only when PHY Control 2 says so (data sheet
-// DS00002202, register 1Fh, bit 7; the other bits keep their reset value).
+// Microchip KSZ8081RNB: its RMII reference clock is 50 MHz from the MAC only when PHY Control 2 says so (data sheet,
+// register 1Fh, bit 7).
 constexpr std::uint32_t ksz8081 = 0x0022'1560;
 constexpr std::uint32_t revision_mask = 0x0000'000F;
 constexpr unsigned ksz8081_phy_control_2 = 0x1F;
-constexpr std::uint16_t ksz8081_rmii_50_mhz = 0x8180;
+constexpr std::uint16_t ksz8081_rmii_50_mhz = 1u << 7;
 
 }  // namespace
 
@@ -64,7 +64,10 @@ LinkState EthernetPhy::state() {
 }
 
 void EthernetPhy::configure() {
-  if ((identifier_ & ~revision_mask) == ksz8081) bus_->write(address_, ksz8081_phy_control_2, ksz8081_rmii_50_mhz);
+  if ((identifier_ & ~revision_mask) == ksz8081) {
+    const std::uint16_t before = bus_->read(address_, ksz8081_phy_control_2).value_or(0);
+    bus_->write(address_, ksz8081_phy_control_2, before | ksz8081_rmii_50_mhz);
+  }
   bus_->write(address_, advertisement, ability_all | selector_ieee_802_3);
   bus_->write(address_, control, control_autonegotiate | control_restart_autonegotiation);
   // The latched link bit still tells of the time before negotiation: read it away.

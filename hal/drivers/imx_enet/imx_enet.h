@@ -1,4 +1,4 @@
-// ImxEnet: EthernetMac on one 10/100-Mbps ENET controller of i.MX 6UltraLite (IMX6ULRM chapter 22).
+// ImxEnet: EthernetMac on one 10/100-Mbps ENET controller of i.MX 6UltraLite (IMX6ULLRM chapter 22).
 //
 // Memory. The board gives each controller an EnetMemory (descriptors and frame buffers; non-cacheable, the controller's
 // own) and an EnetBookkeeping (indices; ordinary memory). There are more receive buffers than ring slots: TCP may hold
@@ -23,7 +23,7 @@
 
 namespace sallyport::hal {
 
-/// One frame with its FCS; a multiple of 64 for MRBR and the DMA's bursts (22.5.22, 22.6.13.1).
+/// One frame with its FCS; a multiple of 64 for MRBR and the DMA's bursts (22.6.13).
 inline constexpr std::size_t enet_buffer_bytes = 1536;
 using EnetBuffer = std::array<std::byte, enet_buffer_bytes>;
 

@@ -5,7 +5,7 @@ namespace {
 
 constexpr std::uint32_t srtc_enable = 1u << 0;  // LPCR SRTC_ENV
 constexpr unsigned ticks_per_second_shift = 15;
-// The low-power domain takes up to three 32 kHz cycles for a change (49.3): about 100 us, or this many slow reads.
+// The low-power domain takes up to three 32 kHz cycles for a change: about 100 us, or this many slow reads.
 constexpr int domain_polls = 100'000;
 constexpr int counter_reads = 10;
 

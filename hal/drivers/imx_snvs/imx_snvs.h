@@ -1,6 +1,6 @@
-// ImxSnvs: RealTimeClock on the secure real-time counter (SRTC) of SNVS_LP (IMX6ULRM chapter 49, "Secure Non-Volatile
-// Storage (SNVS)"): 47 bits at 32,768 Hz, on the coin cell. It holds Unix time; software that boots before us or after
-// us may use the same convention (Linux' rtc-snvs does).
+// ImxSnvs: RealTimeClock on the secure real-time counter (SRTC) of SNVS_LP (IMX6ULLRM, chapter "Secure
+// Non-Volatile Storage (SNVS)"): 47 bits at 32,768 Hz, on the coin cell. It holds Unix time; software that boots before
+// us or after us may use the same convention (Linux' rtc-snvs does).
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// ImxUart: SerialPort on a UART of i.MX 6UltraLite, 115200 8N1 (IMX6ULRM chapter 55), interrupt-driven in both
+// ImxUart: SerialPort on a UART of i.MX 6UltraLite, 115200 8N1 (IMX6ULLRM chapter 55), interrupt-driven in both
 // directions; and a polled way out for the moments in which nothing else works any more.
 #pragma once
 

@@ -1,4 +1,4 @@
-// Registers of the UART of NXP i.MX 6UltraLite: IMX6ULRM chapter 55, "Universal Asynchronous Receiver/Transmitter
+// Registers of the UART of NXP i.MX 6UltraLite: IMX6ULLRM chapter 55, "Universal Asynchronous Receiver/Transmitter
 // (UART)", memory map 55.15.
 #pragma once
 
@@ -56,7 +56,7 @@ inline constexpr std::uint32_t transmit_ready = 1u << 13;     // USR1 TRDY
 inline constexpr std::uint32_t transmit_complete = 1u << 3;   // USR2 TXDC
 inline constexpr std::uint32_t receive_data_ready = 1u << 0;  // USR2 RDR
 inline constexpr std::uint32_t overrun = 1u << 1;             // USR2 ORE, write one to clear
-// UTS (55.15.15)
+// UTS (55.15.16)
 inline constexpr std::uint32_t transmit_fifo_full = 1u << 4;
 }  // namespace uart
 

@@ -5,14 +5,14 @@
 namespace sallyport::hal {
 namespace {
 
-// WCR (59.7.1)
+// WCR
 constexpr unsigned timeout_shift = 8;                   // WT
 constexpr std::uint16_t no_external_reset = 1u << 5;    // WDA: 0 asserts WDOG_B
 constexpr std::uint16_t no_software_reset = 1u << 4;    // SRS: 0 resets the SoC
 constexpr std::uint16_t external_on_timeout = 1u << 3;  // WDT: WDOG_B on time-out; the EVK's PMIC then cycles the power
 constexpr std::uint16_t enable = 1u << 2;               // WDE
 constexpr std::uint16_t stop_in_debug = 1u << 1;        // WDBG
-// WSR (59.7.2): both, in this order
+// WSR: both, in this order
 constexpr std::uint16_t service_1 = 0x5555;
 constexpr std::uint16_t service_2 = 0xAAAA;
 

@@ -1,4 +1,5 @@
-// ImxWdog: Watchdog on WDOG1 of i.MX 6UltraLite (IMX6ULRM chapter 59, "Watchdog Timer (WDOG)"), and the software reset.
+// ImxWdog: Watchdog on WDOG1 of i.MX 6UltraLite (IMX6ULLRM chapter 59, "Watchdog Timer (WDOG)"), and the software
+// reset.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +10,7 @@
 
 namespace sallyport::hal {
 
-/// Memory map 59.7; 16-bit accesses only.
+/// 16-bit accesses only.
 struct WdogRegisters {
   Register16 wcr;   // 0x0 control
   Register16 wsr;   // 0x2 service

@@ -1,4 +1,4 @@
-// Usdhc: BlockDevice on an SD memory card behind a uSDHC of i.MX 6UltraLite (IMX6ULRM chapter 58), by programmed I/O,
+// Usdhc: BlockDevice on an SD memory card behind a uSDHC of i.MX 6UltraLite (IMX6ULLRM chapter 58), by programmed I/O,
 // one block a command. Card protocol: SD Specifications Part 1, Physical Layer Simplified Specification 6.00 (cited as
 // SD).
 //

@@ -1,4 +1,4 @@
-// Registers of the Ultra Secured Digital Host Controller of NXP i.MX 6UltraLite: IMX6ULRM chapter 58, "Ultra Secured
+// Registers of the Ultra Secured Digital Host Controller of NXP i.MX 6UltraLite: IMX6ULLRM chapter 58, "Ultra Secured
 // Digital Host Controller (uSDHC)", memory map 58.8.
 #pragma once
 
@@ -76,7 +76,7 @@ inline constexpr std::uint32_t all_status = 0xFFFF'FFFFu;
 // MIX_CTRL (58.8.19)
 inline constexpr std::uint32_t transfer_mode_mask = 0x7F;
 inline constexpr std::uint32_t transfer_read = 1u << 4;
-// VEND_SPEC (58.8.29): the four clock enables, and the value after reset with them
+// VEND_SPEC: the four clock enables, and the value after reset with them
 inline constexpr std::uint32_t card_clock_enable = 1u << 14;
 inline constexpr std::uint32_t vendor_initial = 0x2000'7809;
 }  // namespace usdhc
