@@ -15,7 +15,7 @@ from exchange import exchange, users
 
 def test_an_unknown_command_is_refused_with_a_hint(appliance):
     said = appliance.console.command("make coffee")
-    assert "show status" in said and "make coffee" in said
+    assert '"make"' in said and "help" in said
 
 
 @pytest.mark.parametrize("line", ["", "show", "show statuss", "SHOW STATUS; reboot", "\x1b[A\x1b[B", "x" * 2000, "reboot now please"])
@@ -27,7 +27,7 @@ def test_no_wrong_line_harms_the_console(appliance, line):
 
 def test_show_status_names_both_sides_and_their_ports(appliance):
     said = appliance.console.command("show status")
-    for word in (net.EDGE_EXTERNAL[0], net.EDGE_EXTERNAL[1], net.EDGE_INTERNAL[0], net.EDGE_INTERNAL[1], "5269", "23456"):
+    for word in (net.EDGE, "external", "internal", "5269", "23456", "link up"):
         assert word in said, f"{word} is missing in:\n{said}"
 
 

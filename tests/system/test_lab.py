@@ -68,8 +68,9 @@ def edge_context(internet) -> ssl.SSLContext:
     return peer.server_context(internet.pki.edge_internal, internet.pki.gateways.pem)
 
 
-def accept_gateway(listener: peer.Listener, internet, domain: str, timeout: float = 15) -> tuple[peer.Stream, dict]:
-    """Accepts connections until one is for `domain` and has come through TLS, SASL and bidi: what the edge does."""
+def accept_gateway(listener: peer.Listener, internet, domain: str, timeout: float = 15,
+                   local: str = net.BRANCH) -> tuple[peer.Stream, dict]:
+    """Accepts connections until one is from `local` to `domain` and has come through TLS, SASL and bidi: what the edge does."""
     deadline = time.monotonic() + timeout
     while True:
         stream = listener.accept(max(0.1, deadline - time.monotonic()))
@@ -81,7 +82,9 @@ def accept_gateway(listener: peer.Listener, internet, domain: str, timeout: floa
                 raise
             stream.abort()
             continue
-        return stream, header
+        if header["from"] == local:
+            return stream, header
+        stream.abort()
 
 
 def test_pair_gateway_opens_a_direct_tls_stream_with_its_certificate_when_pinged(internet, edge_listener):
@@ -170,6 +173,35 @@ def test_trunk_module_queues_until_the_stream_is_up_and_reconnects_in_order(inte
         with second:
             bodies = [stanza_to(second, f"juliet@{net.PARTNER_DOMAIN}").tree.findtext("{jabber:server}body") for _ in range(5)]
         assert bodies == [f"queued {number}" for number in range(5)]
+
+
+@pytest.fixture
+def spare_gateway(internet, request):
+    """A trunk gateway with the options that the test names."""
+    gateway = internet.trunk_gateway_of(net.CORP, net.SPARE_GATEWAY, request.param)
+    gateway.start()
+    yield gateway
+    gateway.stop()
+
+
+@pytest.mark.parametrize("spare_gateway", [{"sallyport_trunk_queue_time": 2, "sallyport_trunk_queue_stanzas": 3}], indirect=True)
+def test_trunk_module_answers_what_waited_too_long_and_what_finds_the_queue_full(internet, spare_gateway):
+    with net.client(net.LOCAL_USER, net.CORP, spare_gateway) as romeo:
+        start = time.monotonic()
+        ids = [romeo.send_message(f"juliet@{net.PARTNER_DOMAIN}", f"number {number}") for number in range(4)]
+        assert romeo.wait_error(ids[3], timeout=1) == "resource-constraint"
+        assert [romeo.wait_error(stanza_id, timeout=6) for stanza_id in ids[:3]] == ["remote-server-timeout"] * 3
+        assert time.monotonic() - start > 1.5
+
+
+@pytest.mark.parametrize("spare_gateway", [{"sallyport_trunk_domains": [net.PARTNER_DOMAIN]}], indirect=True)
+def test_trunk_module_takes_only_the_listed_domains(internet, edge_listener, spare_gateway):
+    stream, _ = accept_gateway(edge_listener, internet, net.EDGE, local=net.CORP)
+    with stream, net.client(net.LOCAL_USER, net.CORP, spare_gateway) as romeo:
+        stream.send(f"<message from='juliet@{net.PARTNER_DOMAIN}/x' to='{romeo.bare}' type='chat'><body>listed</body></message>")
+        romeo.wait_message("listed")
+        stream.send(f"<message from='juliet@{net.EJABBERD_DOMAIN}/x' to='{romeo.bare}' type='chat'><body>not listed</body></message>")
+        assert stream.expect_stream_error() == "not-authorized"
 
 
 def test_trunk_module_refuses_an_edge_with_a_foreign_certificate(internet, edge_listener):

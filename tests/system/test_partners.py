@@ -13,9 +13,9 @@ from exchange import (accept_partner_stream, exchange, gateway_stream, message, 
 REMOTE, LOCAL = f"juliet@{net.SCRIPTED_DOMAIN}", f"romeo@{net.CORP}"
 
 
-def credential(internet, kind: str):
+def credential(internet, kind: str, domain: str = net.SCRIPTED_DOMAIN):
     """A certificate for the scripted partner that must not authenticate it."""
-    public, domain = internet.pki.public, net.SCRIPTED_DOMAIN
+    public = internet.pki.public
     return {
         "expired": lambda: public.issue(domain, valid_from=-20 * net.DAY, valid_to=-2 * net.DAY),
         "not yet valid": lambda: public.issue(domain, valid_from=20 * net.DAY, valid_to=40 * net.DAY),
@@ -26,14 +26,15 @@ def credential(internet, kind: str):
         "name in the CN only": lambda: public.issue("innocent.example", common_name=domain),
         "no name but a CN": lambda: public.issue(common_name=domain),
         "name below": lambda: public.issue(f"sub.{domain}"),
-        "wildcard for the domain above": lambda: public.issue("*.example.", "*.com"),
+        "wildcard for a top-level domain": lambda: public.issue("*.example"),
+        "wildcard below": lambda: public.issue(f"*.{domain}"),
         "wildcard two labels up": lambda: public.issue("*.*.example"),
         "another service": lambda: public.issue(srv_names=(f"_imap.{domain}",)),
     }[kind]()
 
 
 BAD = ["expired", "not yet valid", "foreign CA", "gateways' CA", "self-signed", "another's name", "name in the CN only", "no name but a CN",
-       "name below", "wildcard for the domain above", "wildcard two labels up", "another service"]
+       "name below", "wildcard for a top-level domain", "wildcard below", "wildcard two labels up", "another service"]
 
 
 def assert_not_authenticated(establish) -> None:
@@ -60,15 +61,15 @@ def test_a_connecting_partner_without_a_certificate_is_not_authenticated(applian
 
 @pytest.mark.parametrize("names", ["dNSName", "wildcard", "id-on-xmppAddr", "SRVName", "one of several"])
 def test_each_kind_of_name_in_the_certificate_authenticates(appliance, internet, names):
-    domain, public = net.SCRIPTED_DOMAIN, internet.pki.public
+    domain, public = net.SCRIPTED_SUBDOMAIN, internet.pki.public
     credentials = {
         "dNSName": lambda: public.issue(domain),
-        "wildcard": lambda: public.issue("*.example", "*." + domain.split(".", 1)[1]),
+        "wildcard": lambda: public.issue("*." + net.SCRIPTED_DOMAIN),
         "id-on-xmppAddr": lambda: public.issue(xmpp_addrs=(domain,)),
         "SRVName": lambda: public.issue(srv_names=(f"_xmpp-server.{domain}",)),
         "one of several": lambda: public.issue("a.example", "b.example", domain.upper()),
     }
-    with partner_stream(internet, credentials[names]()) as stream:
+    with partner_stream(internet, credentials[names](), domain) as stream:
         stream.close()
 
 
@@ -134,27 +135,29 @@ def test_nothing_is_sent_to_a_target_with_a_bad_certificate(gateway, internet, d
             target.wait_message("secret", timeout=1)
 
 
-@pytest.mark.parametrize("kind", BAD)
-def test_a_target_with_a_bad_certificate_gets_no_credentials_and_no_stanza(appliance, internet, kind):
-    with scripted_listener() as listener, gateway_stream(internet) as gateway:
-        gateway.send(message(LOCAL, REMOTE, "secret", "s1"))
+@pytest.mark.parametrize("kind, domain", zip(BAD, net.SCRIPTED_TARGETS))
+def test_a_target_with_a_bad_certificate_gets_no_credentials_and_no_stanza(appliance, internet, kind, domain):
+    remote = f"juliet@{domain}"
+    with scripted_listener() as listener, gateway_stream(internet, domain) as gateway:
+        gateway.send(message(LOCAL, remote, "secret", "s1"))
         with listener.accept() as stream:
-            context = peer.server_context(credential(internet, kind), None)
+            context = peer.server_context(credential(internet, kind, domain), None)
             with pytest.raises((ssl.SSLError, ConnectionError, peer.PeerError)) as failure:
-                peer.receive_starttls(stream, net.SCRIPTED_DOMAIN, context)
-                peer.receive_external(stream, net.SCRIPTED_DOMAIN)
+                peer.receive_starttls(stream, domain, context)
+                peer.receive_external(stream, domain)
                 stream.expect("message")
             assert not isinstance(failure.value, TimeoutError), failure.value
         answer = gateway.expect("message", timeout=30)
-        assert (answer.tree.get("type"), answer.tree.get("id"), answer.tree.get("from")) == ("error", "s1", REMOTE)
+        assert (answer.tree.get("type"), answer.tree.get("id"), answer.tree.get("from")) == ("error", "s1", remote)
 
 
 def test_a_target_that_offers_no_tls_gets_no_stanza(appliance, internet):
-    with scripted_listener() as listener, gateway_stream(internet) as gateway:
-        gateway.send(message(LOCAL, REMOTE, "secret", "s2"))
+    domain = net.SCRIPTED_TARGETS[-1]
+    with scripted_listener() as listener, gateway_stream(internet, domain) as gateway:
+        gateway.send(message(LOCAL, f"juliet@{domain}", "secret", "s2"))
         with listener.accept() as stream:
             header = stream.expect_header()
-            stream.send_header(net.SCRIPTED_DOMAIN, header["from"], "plain")
+            stream.send_header(domain, header["from"], "plain")
             stream.send(peer.EXTERNAL_FEATURES)
             with pytest.raises(peer.PeerError):
                 element = stream.expect()

@@ -209,7 +209,7 @@ class Console:
         os.write(self._master, text.encode())
 
     def command(self, line: str, timeout: float = 5, quiet: float = 0.4) -> str:
-        """Types a line; what the console says until it has been quiet for a while."""
+        """Types a line; what the console says after its echo, until it has been quiet for a while. Log lines may be among it."""
         since = self.mark()
         self.type(line + "\r")
         deadline = time.monotonic() + timeout
@@ -217,10 +217,12 @@ class Console:
             while True:
                 before = len(self._text)
                 self._changed.wait(min(quiet, max(0.0, deadline - time.monotonic())))
-                # The echo alone is no answer yet.
-                answered = "\n" in self._text[since:].replace("\r", "").lstrip("\n")
+                said = self._text[since:]
+                # The echo alone is no answer yet, nor is a log line before it; of a long line only the end may be shown.
+                echo = said.find(line[-20:])
+                answered = echo >= 0 and "\n" in said[echo + len(line[-20:]):].strip("\r\n ")
                 if (len(self._text) == before and answered) or time.monotonic() >= deadline:
-                    return self._text[since:]
+                    return said
 
     def listen(self, listener) -> None:
         """From now on listener(bytes) gets what the console says, too; None ends it."""

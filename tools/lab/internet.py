@@ -35,6 +35,7 @@ SCRIPTED = ("198.51.100.66", "2001:db8:51::66")  # nobody listens until a test d
 SILENT = ("198.51.100.250", "2001:db8:51::250")  # routed to nobody: packets vanish
 PAIR_GATEWAY = ("192.0.2.20", "2001:db8:2::20")
 TRUNK_GATEWAY = ("192.0.2.21", "2001:db8:2::21")
+SPARE_GATEWAY = ("192.0.2.22", "2001:db8:2::22")  # of single tests
 SCRIPTED_GATEWAY = ("192.0.2.66", "2001:db8:2::66")
 
 CORP = "corp.example"  # its gateway uses a stream per domain pair
@@ -44,6 +45,9 @@ EJABBERD_DOMAIN = "elsewhere.example"
 V4_DOMAIN = "four.example"
 V6_DOMAIN = "six.example"
 SCRIPTED_DOMAIN = "scripted.example"
+SCRIPTED_SUBDOMAIN = "chat.scripted.example"
+# One for each test that spoils it: the appliance waits longer and longer before it tries a failing partner again.
+SCRIPTED_TARGETS = tuple(f"target{number}.scripted.example" for number in range(16))
 STRANGER = "stranger.example"  # good certificate, not in the settings
 
 # Domains of the partner's Prosody that differ in how DNS finds them.
@@ -62,8 +66,8 @@ BAD_CERTIFICATES = (EXPIRED, NOT_YET, FOREIGN, SELF_SIGNED, WRONG_NAME)
 NOWHERE = "nowhere.example"
 NEVER = "never.example"
 
-PARTNERS = (PARTNER_DOMAIN, EJABBERD_DOMAIN, V4_DOMAIN, V6_DOMAIN, SCRIPTED_DOMAIN, DEAD_FIRST, NO_SRV, MANY_TARGETS, RSA, NOWHERE,
-            NEVER) + BAD_CERTIFICATES
+PARTNERS = (PARTNER_DOMAIN, EJABBERD_DOMAIN, V4_DOMAIN, V6_DOMAIN, SCRIPTED_DOMAIN, SCRIPTED_SUBDOMAIN, DEAD_FIRST, NO_SRV, MANY_TARGETS, RSA, NOWHERE,
+            NEVER) + BAD_CERTIFICATES + SCRIPTED_TARGETS
 USER = "juliet"  # at every partner
 LOCAL_USER = "romeo"  # at every local domain
 
@@ -113,7 +117,7 @@ class Internet:
             EXTERNAL.add_address(f"{address}/{_network_bits(address)}")
         for address in (*PARTNER, PARTNER_V4_ONLY, PARTNER_V6_ONLY, *EJABBERD, *SCRIPTED):
             EXTERNAL.add_address(f"{address}/{_host_bits(address)}")
-        for address in (*INTERNAL_ROUTER, *INTERNAL_DNS, *PAIR_GATEWAY, *TRUNK_GATEWAY, *SCRIPTED_GATEWAY):
+        for address in (*INTERNAL_ROUTER, *INTERNAL_DNS, *PAIR_GATEWAY, *TRUNK_GATEWAY, *SPARE_GATEWAY, *SCRIPTED_GATEWAY):
             INTERNAL.add_address(f"{address}/{_network_bits(address)}")
         self._servers.append(DnsServer(EXTERNAL.namespace, list(EXTERNAL_DNS), _external_zone(), folder / "dns-outside"))
         self._servers.append(DnsServer(INTERNAL.namespace, list(INTERNAL_DNS), _internal_zone(), folder / "dns-inside"))
@@ -146,13 +150,13 @@ class Internet:
         return prosody.pair_gateway(f"gateway of {domain}", INTERNAL.namespace, list(PAIR_GATEWAY), [self._local_host(domain)],
                                     self.folder / "prosody-pair-gateway", INTERNAL_DNS[0], self.pki.edges.pem, list(PARTNERS) + [STRANGER])
 
-    def trunk_gateway_of(self, domain: str) -> Prosody:
+    def trunk_gateway_of(self, domain: str, addresses: tuple[str, ...] = TRUNK_GATEWAY, options: dict | None = None) -> Prosody:
         """Not started: a gateway with mod_sallyport_trunk."""
-        return prosody.trunk_gateway(f"gateway of {domain}", INTERNAL.namespace, list(TRUNK_GATEWAY), [self._local_host(domain)],
-                                     self.folder / "prosody-trunk-gateway", INTERNAL_DNS[0], self.pki.edges.pem, EDGE,
+        folder = self.folder / ("prosody-trunk-gateway" if addresses == TRUNK_GATEWAY else "prosody-spare-gateway")
+        return prosody.trunk_gateway(f"gateway of {domain}", INTERNAL.namespace, list(addresses), [self._local_host(domain)], folder, INTERNAL_DNS[0], self.pki.edges.pem, EDGE,
                                      # Quicker than the defaults, for tests that restart the appliance.
                                      {"sallyport_trunk_retry_max": 3, "sallyport_trunk_ping_interval": 10,
-                                      "sallyport_trunk_ping_timeout": 5})
+                                      "sallyport_trunk_ping_timeout": 5, **(options or {})})
 
     @cached_property
     def pair_gateway(self) -> Prosody:
@@ -210,7 +214,8 @@ def _external_zone() -> Zone:
     zone.srv(V4_DOMAIN, "xmpp-server", XMPP_SERVER_PORT, "xmpp.four.example")
     zone.srv(V6_DOMAIN, "xmpp-server", XMPP_SERVER_PORT, "xmpp.six.example")
     zone.srv(EJABBERD_DOMAIN, "xmpp-server", XMPP_SERVER_PORT, "xmpp.elsewhere.example")
-    zone.srv(SCRIPTED_DOMAIN, "xmpp-server", XMPP_SERVER_PORT, "xmpp.scripted.example")
+    for domain in (SCRIPTED_DOMAIN, SCRIPTED_SUBDOMAIN) + SCRIPTED_TARGETS:
+        zone.srv(domain, "xmpp-server", XMPP_SERVER_PORT, "xmpp.scripted.example")
     zone.srv(NEVER, "xmpp-server", XMPP_SERVER_PORT, "silent.partner.example")
     zone.srv(DEAD_FIRST, "xmpp-server", XMPP_SERVER_PORT, "silent.partner.example", priority=1)
     zone.srv(DEAD_FIRST, "xmpp-server", 5299, "xmpp.partner.example", priority=2)  # nobody listens there: reset
