@@ -109,9 +109,19 @@ TEST(DnsResponse, RefusesPointersThatDoNotLeadBack) {
   EXPECT_FALSE(name_is_readable(with_question().pointer(at + 2).pointer(at))) << "to and fro";
   EXPECT_FALSE(name_is_readable(with_question().pointer(at + 2).host("a"))) << "forwards";
   EXPECT_FALSE(name_is_readable(with_question().u8(1).u8('a').pointer(at))) << "to its own beginning";
-  EXPECT_FALSE(name_is_readable(with_question().pointer(2))) << "into the header";
+  EXPECT_FALSE(name_is_readable(with_question().pointer(4))) << "into the header, where a zero is";
   EXPECT_FALSE(name_is_readable(with_question().pointer(0x3FFF))) << "behind the end";
   EXPECT_FALSE(name_is_readable(with_question().u8(0xC0))) << "half a pointer";
+}
+
+TEST(DnsResponse, RefusesALoopThatLiesBeforeTheName) {
+  MessageBuilder builder = with_question();
+  const std::size_t loop = builder.size();
+  builder.pointer(loop + 2).pointer(loop).pointer(loop);
+  const auto response = Response::parse(builder.bytes());
+  ASSERT_TRUE(response.has_value());
+  std::size_t at = loop + 4;
+  EXPECT_FALSE(response->read_name(at).has_value());
 }
 
 TEST(DnsResponse, RefusesLabelTypesThatAreNone_Rfc6891_5) {

@@ -444,6 +444,26 @@ TEST_F(ServiceResolverTest, FollowsAliasesItselfWithAnAuthoritativeServer) {
   EXPECT_EQ(zone().times_asked(RecordType::srv), 2U);
 }
 
+TEST_F(ServiceResolverTest, AsksEveryServerForAnAliasAgain) {
+  use_servers(2);
+  servers[0].habit = Server::Habit::fails;
+  servers[1].recursive = false;
+  servers[1].cname("host.example", "alias.example");
+  ASSERT_TRUE(resolver.start_host(lookup, "host.example", 5269).has_value());
+  // The second server knows the alias and then fails; the first has recovered by then.
+  for (std::size_t exchanges = 0; exchanges < 4; ++exchanges) {
+    tasks.run_ready();
+    const auto datagram = socket.sent.front();
+    socket.sent.pop_front();
+    socket.deliver(datagram.peer, *server_at(datagram.peer)->answer(SeenQuery::parse(datagram.payload), false));
+  }
+  servers[1].habit = Server::Habit::fails;
+  servers[0].habit = Server::Habit::answers;
+  servers[0].a("alias.example", "203.0.113.1");
+  wait();
+  EXPECT_THAT(endpoints(lookup), ElementsAre("203.0.113.1:5269"));
+}
+
 TEST_F(ServiceResolverTest, GivesUpOnAliasLoops) {
   zone().recursive = false;
   zone().cname(service_of_partner, "a.example");
@@ -711,11 +731,12 @@ TEST_F(ServiceResolverStreamTest, StreamThatFailsIsAServerThatFails) {
     dialer.calls.back().far->close();
     reply.clear();
   });
-  attempt([&](Bytes& reply) { reply[0] ^= std::byte{1}; });                    // id
-  attempt([&](Bytes& reply) { reply[header_bytes + 1] = std::byte{'X'}; });    // question
-  attempt([&](Bytes& reply) { reply[2] |= std::byte{2}; });                    // truncated again
-  attempt([&](Bytes& reply) { reply.resize(max_stream_message_bytes + 1); });  // too long
-  attempt([&](Bytes& reply) { reply.resize(5); });                             // no message
+  attempt([&](Bytes& reply) { reply[0] ^= std::byte{1}; });                  // id
+  attempt([&](Bytes& reply) { reply[header_bytes + 1] = std::byte{'X'}; });  // question
+  attempt([&](Bytes& reply) { reply[2] |= std::byte{2}; });                  // truncated again
+  attempt([&](Bytes& reply) { reply.resize(60'000, std::byte{0xEE}); });     // too long by far
+  attempt([&](Bytes& reply) { reply.resize(max_stream_message_bytes + 1); });
+  attempt([&](Bytes& reply) { reply.resize(5); });  // no message
 }
 
 TEST_F(ServiceResolverStreamTest, MessageOfNoLengthIsAFailure) {
@@ -846,6 +867,28 @@ TEST_F(ServiceResolverTest, NewServersAreAskedFromTheBeginning) {
   use_servers(1);
   EXPECT_DOUBLE_EQ(wait(), 0.0);
   EXPECT_EQ(lookup.state(), LookupState::found);
+}
+
+TEST_F(ServiceResolverTest, NewServersMakeOldFindingsVoid) {
+  zone().srv(service_of_partner, 1, 0, 5269, "old.example");
+  zone().srv(service_of_partner, 2, 0, 5269, "second.example");
+  zone().a("old.example", "203.0.113.1");
+  ASSERT_TRUE(resolver.start(lookup, "partner.example").has_value());
+  while (zone().times_asked(RecordType::a) + zone().times_asked(RecordType::aaaa) < 2) {
+    tasks.run_ready();
+    const auto datagram = socket.sent.front();
+    socket.sent.pop_front();
+    socket.deliver(datagram.peer, *zone().answer(SeenQuery::parse(datagram.payload), false));
+  }
+  tasks.run_ready();
+  ASSERT_THAT(lookup.endpoints(), SizeIs(1));
+
+  socket.sent.clear();
+  zone() = Server();
+  zone().a("partner.example", "203.0.113.2");
+  use_servers(1);
+  wait();
+  EXPECT_THAT(endpoints(lookup), ElementsAre("203.0.113.2:5269"));
 }
 
 TEST_F(ServiceResolverTest, WithoutServersAnyMoreEveryLookupFails) {
