@@ -71,6 +71,7 @@ class Imx6ulEvk final : public bsp::Board {
     console_.start(soc::uart_clock_hz());
     soc::Gic::attach(soc::uart1_interrupt, console_);
     soc::Gic::attach(soc::virtual_timer_interrupt, clock_);
+    soc::set_last_words([](void* console) { static_cast<hal::ImxUart*>(console)->drain(); }, &console_);
   }
 
   void start_ethernet() {

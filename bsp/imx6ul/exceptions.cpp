@@ -76,10 +76,9 @@ bool within(std::uintptr_t address, const char* from, const char* to) {
   return address >= address_of(from) && address < address_of(to);
 }
 
-void print_fault(EmergencyConsole& console, Exception kind) {
+void print_fault(EmergencyConsole& console, Exception kind, const FaultRegisters& fault) {
   if (kind != Exception::data_abort && kind != Exception::prefetch_abort) return;
   const bool data = kind == Exception::data_abort;
-  const FaultRegisters fault = data ? data_fault() : instruction_fault();
   console.text(data ? "*** dfsr " : "*** ifsr ").hex(fault.status).text(" (").text(fault_name(fault.status));
   if (data) console.text((fault.status & 1u << 11) != 0 ? ", writing) " : ", reading) ");
   if (!data) console.text(") ");
@@ -117,9 +116,12 @@ extern "C" [[noreturn]] void imx6ul_fatal_exception(Exception kind, const CrashF
   // An exception in here would never end.
   if (crashing) reset_soc();
   crashing = true;
+  // Read first: printing may fault, too.
+  const FaultRegisters fault = kind == Exception::prefetch_abort ? instruction_fault() : data_fault();
+  print_last_words();
   EmergencyConsole console;
   console.text("\r\n*** ").text(exception_name(kind)).text("\r\n");
-  print_fault(console, kind);
+  print_fault(console, kind, fault);
   print_registers(console, frame);
   print_stack(console, frame.sp);
   console.text("*** reset\r\n");

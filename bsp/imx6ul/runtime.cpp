@@ -15,6 +15,7 @@ namespace sallyport {
 void assertion_failed(const char* expression, const char* file, int line) {
   using bsp::imx6ul::EmergencyConsole;
   asm volatile("cpsid if");
+  bsp::imx6ul::print_last_words();
   EmergencyConsole console;
   console.text("\r\n*** assertion failed: ").text(expression).text(", ").text(file).text(":");
   console.decimal(static_cast<std::uint32_t>(line)).text("\r\n*** reset\r\n");
@@ -22,6 +23,23 @@ void assertion_failed(const char* expression, const char* file, int line) {
 }
 
 namespace bsp::imx6ul {
+namespace {
+
+constinit void (*last_words)(void*) = nullptr;
+constinit void* last_words_context = nullptr;
+
+}  // namespace
+
+void set_last_words(void (*print)(void*), void* context) {
+  last_words = print;
+  last_words_context = context;
+}
+
+void print_last_words() {
+  auto* const print = last_words;
+  last_words = nullptr;  // what crashes in there must not come back to it
+  if (print != nullptr) print(last_words_context);
+}
 
 void reset_soc() {
   asm volatile("cpsid aif");

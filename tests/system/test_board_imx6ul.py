@@ -219,9 +219,9 @@ def test_empty_slot_is_no_medium(internet, tmp_path):
         board.stop()
 
 
-def test_clock_runs_with_the_host(smoke):
+def test_clock_runs_with_the_host_and_the_watchdog_stays_quiet(smoke):
     first, at = int(smoke.ask("t", r"^clock (\d+) ms")[1]), time.monotonic()
-    time.sleep(2)
+    time.sleep(4)
     second, then = int(smoke.ask("t", r"^clock (\d+) ms")[1]), time.monotonic()
     assert abs((second - first) / 1000 - (then - at)) < 0.2
 
@@ -257,10 +257,10 @@ def test_crash_says_why_and_starts_again(smoke, letter, dump):
 def test_watchdog_bites(smoke):
     since = smoke.console.mark()
     smoke.console.type("w")
-    smoke.console.wait_for("watchdog armed", 5, since)
+    smoke.console.wait_for("waiting for the watchdog", 5, since)
     at = time.monotonic()
     smoke.console.wait_for("smoke imx6ul-evk", 5, since)
-    assert 0.3 < time.monotonic() - at < 2.5
+    assert 1 < time.monotonic() - at < 3.5
 
 
 def test_reset_sends_what_the_console_holds_first(smoke):

@@ -2,8 +2,8 @@
 // one line each, for tests/system and for whoever brings up a new board.
 //
 //   t clock   l links   s card: read, write, read back the last block   c counters   h hold all frames, r release them
-//   e entropy   w let the watchdog bite   a abort (write to address 0)   x execute data   o overflow the stack
-//   f write to code   R reset   ? assertion
+//   e entropy   w stop refreshing the watchdog (2 s)   a abort (write to address 0)   x execute data   o overflow the
+//   stack f write to code   R reset   ? assertion
 //
 // Frames: an Ethernet frame of type 88B5 (IEEE 802 local experimental) to the board is sent back to its sender from the
 // same side, an ARP request for 192.0.2.1 is answered: enough for arping and for a test with raw sockets.
@@ -165,8 +165,7 @@ void obey(char command, std::span<Port*> ports) {
     case 's': return test_card();
     case 'e': return show_entropy();
     case 'w':
-      say("watchdog armed");
-      bsp::board().watchdog().start(1s);
+      say("waiting for the watchdog");
       while (true) bsp::board().wait_for_event(never);
       break;
     case 'R':
@@ -208,9 +207,11 @@ int main() {
     say("mac %s %02x:%02x:%02x:%02x:%02x:%02x", port->name, a[0], a[1], a[2], a[3], a[4], a[5]);
   }
   show_clock();
+  board.watchdog().start(2s);
   Instant next_link_check = board.clock().now();
   for (;;) {
     ++loops;
+    board.watchdog().refresh();
     for (Port* port : ports) poll(*port);
     if (board.clock().now() >= next_link_check) {
       for (Port* port : ports) check_link(*port);
