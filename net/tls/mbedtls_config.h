@@ -7,7 +7,7 @@
 /* Platform --------------------------------------------------------------------------------------------------------- */
 #define MBEDTLS_HAVE_ASM
 #define MBEDTLS_PLATFORM_C
-#define MBEDTLS_PLATFORM_MEMORY /* net/tls/library.cpp: calloc and free of Arena::current() */
+#define MBEDTLS_PLATFORM_MEMORY /* net/tls/engine.cpp: calloc and free of Arena::current() */
 #define MBEDTLS_PLATFORM_NO_STD_FUNCTIONS
 #define MBEDTLS_PLATFORM_STD_MEM_HDR "net/tls/mbedtls_platform.h"
 #define MBEDTLS_PLATFORM_CALLOC_MACRO sallyport_tls_calloc
@@ -64,7 +64,14 @@
 #define MBEDTLS_ECP_DP_SECP256R1_ENABLED
 #define MBEDTLS_ECP_DP_SECP384R1_ENABLED
 #define MBEDTLS_ECP_DP_CURVE25519_ENABLED
-#define MBEDTLS_ECP_NIST_OPTIM
+#define MBEDTLS_ECP_INTERNAL_ALT /* P-256 and Curve25519: net/tls/curve_arithmetic.cpp */
+#define MBEDTLS_ECP_ADD_MIXED_ALT
+#define MBEDTLS_ECP_DOUBLE_JAC_ALT
+#define MBEDTLS_ECP_NORMALIZE_JAC_ALT
+#define MBEDTLS_ECP_NORMALIZE_JAC_MANY_ALT
+#define MBEDTLS_ECP_DOUBLE_ADD_MXZ_ALT
+#define MBEDTLS_ECP_NORMALIZE_MXZ_ALT
+#define MBEDTLS_ECP_NIST_OPTIM          /* P-384 */
 #define MBEDTLS_ECP_FIXED_POINT_OPTIM 1 /* tables of the generators are constants in ROM */
 #define MBEDTLS_ECP_WINDOW_SIZE 4
 #define MBEDTLS_ECDH_C

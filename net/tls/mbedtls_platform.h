@@ -1,5 +1,5 @@
 /* What Mbed TLS is given instead of the C library (MBEDTLS_PLATFORM_*_MACRO in mbedtls_config.h). Defined in
- * net/tls/library.cpp; included by the library's own C files. */
+ * net/tls/engine.cpp; included by the library's own C files. */
 #pragma once
 
 #include <stddef.h>
