@@ -56,6 +56,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("board", _boards(metafunc.config), scope="session", indirect=True)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # The lab's own tests come first: later the gateways hold streams with a real appliance.
+    items.sort(key=lambda item: item.get_closest_marker("lab") is None)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item):
     outcome = yield

@@ -94,8 +94,8 @@ def test_the_first_stanza_after_boot_arrives(gateway, rack, internet, first):
     for server in (gateway.server, internet.partner):
         server.stop()
         server.start()
-    with net.client(net.LOCAL_USER, gateway.domain, gateway.server) as local, \
-            net.client(net.USER, net.PARTNER_DOMAIN, internet.partner) as remote:
+    with net.client(net.QUIET_LOCAL_USER, gateway.domain, gateway.server) as local, \
+            net.client(net.QUIET_USER, net.PARTNER_DOMAIN, internet.partner) as remote:
         rack.appliance(internet.settings())
         sender, receiver = (local, remote) if first == "gateway" else (remote, local)
         sender.send_message(receiver.bare, "the very first")

@@ -66,10 +66,12 @@ BAD_CERTIFICATES = (EXPIRED, NOT_YET, FOREIGN, SELF_SIGNED, WRONG_NAME)
 NOWHERE = "nowhere.example"
 NEVER = "never.example"
 
-PARTNERS = (PARTNER_DOMAIN, EJABBERD_DOMAIN, V4_DOMAIN, V6_DOMAIN, SCRIPTED_DOMAIN, SCRIPTED_SUBDOMAIN, DEAD_FIRST, NO_SRV, MANY_TARGETS, RSA, NOWHERE,
-            NEVER) + BAD_CERTIFICATES + SCRIPTED_TARGETS
+PARTNERS = (PARTNER_DOMAIN, EJABBERD_DOMAIN, V4_DOMAIN, V6_DOMAIN, SCRIPTED_DOMAIN, SCRIPTED_SUBDOMAIN, DEAD_FIRST, NO_SRV, MANY_TARGETS,
+            RSA, NOWHERE, NEVER) + BAD_CERTIFICATES + SCRIPTED_TARGETS
 USER = "juliet"  # at every partner
 LOCAL_USER = "romeo"  # at every local domain
+# Users who never subscribe to anybody: their logging in makes no stanza that crosses the border.
+QUIET_USER, QUIET_LOCAL_USER = "rosaline", "mercutio"
 
 
 @dataclass(frozen=True)
@@ -126,17 +128,17 @@ class Internet:
     def partner(self) -> Prosody:
         """The partner's Prosody: every domain that lives at PARTNER."""
         domains = (PARTNER_DOMAIN, STRANGER, DEAD_FIRST, NO_SRV, MANY_TARGETS, RSA) + BAD_CERTIFICATES
-        return self._start(prosody.partner("partner's Prosody", EXTERNAL.namespace, list(PARTNER), self._hosts(domains, USER),
+        return self._start(prosody.partner("partner's Prosody", EXTERNAL.namespace, list(PARTNER), self._hosts(domains),
                                            self.folder / "prosody-partner", EXTERNAL_DNS[0], self.pki.public.pem))
 
     @cached_property
     def partner_v4_only(self) -> Prosody:
-        return self._start(prosody.partner("IPv4 partner's Prosody", EXTERNAL.namespace, [PARTNER_V4_ONLY], self._hosts((V4_DOMAIN,), USER),
+        return self._start(prosody.partner("IPv4 partner's Prosody", EXTERNAL.namespace, [PARTNER_V4_ONLY], self._hosts((V4_DOMAIN,)),
                                            self.folder / "prosody-v4", EXTERNAL_DNS[0], self.pki.public.pem, families=(4,)))
 
     @cached_property
     def partner_v6_only(self) -> Prosody:
-        return self._start(prosody.partner("IPv6 partner's Prosody", EXTERNAL.namespace, [PARTNER_V6_ONLY], self._hosts((V6_DOMAIN,), USER),
+        return self._start(prosody.partner("IPv6 partner's Prosody", EXTERNAL.namespace, [PARTNER_V6_ONLY], self._hosts((V6_DOMAIN,)),
                                            self.folder / "prosody-v6", EXTERNAL_DNS[1], self.pki.public.pem, families=(6,)))
 
     @cached_property
@@ -153,7 +155,8 @@ class Internet:
     def trunk_gateway_of(self, domain: str, addresses: tuple[str, ...] = TRUNK_GATEWAY, options: dict | None = None) -> Prosody:
         """Not started: a gateway with mod_sallyport_trunk."""
         folder = self.folder / ("prosody-trunk-gateway" if addresses == TRUNK_GATEWAY else "prosody-spare-gateway")
-        return prosody.trunk_gateway(f"gateway of {domain}", INTERNAL.namespace, list(addresses), [self._local_host(domain)], folder, INTERNAL_DNS[0], self.pki.edges.pem, EDGE,
+        return prosody.trunk_gateway(f"gateway of {domain}", INTERNAL.namespace, list(addresses), [self._local_host(domain)], folder,
+                                     INTERNAL_DNS[0], self.pki.edges.pem, EDGE,
                                      # Quicker than the defaults, for tests that restart the appliance.
                                      {"sallyport_trunk_retry_max": 3, "sallyport_trunk_ping_interval": 10,
                                       "sallyport_trunk_ping_timeout": 5, **(options or {})})
@@ -185,11 +188,11 @@ class Internet:
         self._servers.append(server)
         return server
 
-    def _hosts(self, domains: tuple[str, ...], user: str) -> list[VirtualHost]:
-        return [VirtualHost(domain, self.pki.partner(domain), (user,)) for domain in domains]
+    def _hosts(self, domains: tuple[str, ...]) -> list[VirtualHost]:
+        return [VirtualHost(domain, self.pki.partner(domain), (USER, QUIET_USER)) for domain in domains]
 
     def _local_host(self, domain: str) -> VirtualHost:
-        return VirtualHost(domain, self.pki.gateways.issue(domain), (LOCAL_USER, "mercutio"))
+        return VirtualHost(domain, self.pki.gateways.issue(domain), (LOCAL_USER, QUIET_LOCAL_USER))
 
 
 def client(user: str, domain: str, server) -> Client:
