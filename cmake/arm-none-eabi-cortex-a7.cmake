@@ -17,10 +17,8 @@ set(CMAKE_SIZE arm-none-eabi-size CACHE STRING "")
 
 set(sallyport_machine "-mcpu=cortex-a7 -mfpu=neon-vfpv4 -mfloat-abi=hard -mthumb")
 set(sallyport_freestanding "-ffunction-sections -fdata-sections -fno-common")
-# picolibc is packaged twice: built for size, where memcpy and memset go byte by byte, and built for speed.
-set(sallyport_libc "--picolibc-buildtype=release")
-set(CMAKE_C_FLAGS_INIT "--specs=picolibc.specs ${sallyport_libc} ${sallyport_machine} ${sallyport_freestanding}")
-set(CMAKE_CXX_FLAGS_INIT "--specs=picolibcpp.specs ${sallyport_libc} ${sallyport_machine} ${sallyport_freestanding}")
+set(CMAKE_C_FLAGS_INIT "--specs=picolibc.specs ${sallyport_machine} ${sallyport_freestanding}")
+set(CMAKE_CXX_FLAGS_INIT "--specs=picolibcpp.specs ${sallyport_machine} ${sallyport_freestanding}")
 set(CMAKE_ASM_FLAGS_INIT "${sallyport_machine} -x assembler-with-cpp")
 # The board passes its linker script (sallyport_linker_script in cmake/SallyportBoard.cmake).
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-nostartfiles -Wl,--gc-sections -Wl,--fatal-warnings")
