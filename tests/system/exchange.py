@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from lab import internet as net
 from lab.client import Client, ClientError
 from lab.pki import Credential
+from lab.process import port_open
 from lab.sandbox import EXTERNAL, INTERNAL
 
 import scripted_peer as peer
@@ -119,3 +120,11 @@ def scripted_listener(address: str = net.SCRIPTED[0]) -> peer.Listener:
 
 def message(sender: str, to: str, body: str, stanza_id: str = "m1") -> str:
     return f"<message from='{sender}' to='{to}' type='chat' id='{stanza_id}'><body>{body}</body></message>"
+
+
+def assert_ports_closed() -> None:
+    """A second later still: neither port accepts a connection, on either family."""
+    time.sleep(1)
+    for wire, addresses, port in ((EXTERNAL, net.EDGE_EXTERNAL, net.XMPP_SERVER_PORT), (INTERNAL, net.EDGE_INTERNAL, net.GATEWAY_PORT)):
+        for address in addresses:
+            assert not port_open(wire.namespace, address, port), f"{address} port {port} is open"

@@ -6,11 +6,9 @@ from dataclasses import replace
 
 import pytest
 from lab import internet as net
-from lab.process import port_open
-from lab.sandbox import EXTERNAL, INTERNAL
 from lab.settings import CardError, make_card
 
-from exchange import exchange, users
+from exchange import assert_ports_closed, exchange, users
 
 
 def test_an_unknown_command_is_refused_with_a_hint(appliance):
@@ -93,13 +91,6 @@ def test_make_card_refuses_a_missing_file_and_names_the_line(internet, work_fold
     settings.extra = ["set external certificate missing.pem"]
     with pytest.raises(CardError, match=rf"line {len(settings.lines())}.*missing.pem"):
         make_card(settings, work_folder / "refused-card")
-
-
-def assert_ports_closed() -> None:
-    time.sleep(1)
-    for wire, addresses, port in ((EXTERNAL, net.EDGE_EXTERNAL, net.XMPP_SERVER_PORT), (INTERNAL, net.EDGE_INTERNAL, net.GATEWAY_PORT)):
-        for address in addresses:
-            assert not port_open(wire.namespace, address, port), f"{address} port {port} is open"
 
 
 def test_an_idle_appliance_uses_less_than_a_tenth_of_a_core(gateway, internet, appliance):

@@ -57,11 +57,17 @@ class Rack:
         started.wait_listening()
         return started
 
-    def boot(self, settings: Settings) -> "Appliance":
-        """A newly started appliance that may not listen yet, or never will."""
+    def boot(self, settings: Settings, card_options: tuple[str, ...] = (), prepare=None,
+             host_options: tuple[str, ...] = ()) -> "Appliance":
+        """A newly started appliance that may not listen yet, or never will.
+
+        `card_options` are for make-card; `prepare(path)` may then spoil or remove the card; `host_options` are for the host board.
+        """
         self.stop()
         self._count += 1
-        self._current = Appliance(self.board, self.firmware, settings, self.folder / f"boot-{self._count:03}")
+        self._current = Appliance(self.board, self.firmware, settings, self.folder / f"boot-{self._count:03}", card_options, host_options)
+        if prepare:
+            prepare(self._current.card)
         self._current.start()
         return self._current
 
@@ -74,8 +80,10 @@ class Rack:
 class Appliance:
     """One boot after another of one card."""
 
-    def __init__(self, board: Board, firmware: Path, settings: Settings, folder: Path) -> None:
+    def __init__(self, board: Board, firmware: Path, settings: Settings, folder: Path, card_options: tuple[str, ...] = (),
+                 host_options: tuple[str, ...] = ()) -> None:
         self.board = board
+        self._host_options = host_options
         self.folder = folder
         self.settings_text = settings.lines()
         self._firmware = firmware
@@ -85,7 +93,7 @@ class Appliance:
         if not firmware.exists():
             raise StartError(f"{firmware} does not exist: build it (tools/build {board.name})")
         folder.mkdir(parents=True)
-        self.card = make_card(settings, folder)
+        self.card = make_card(settings, folder, *card_options)
 
     @property
     def pid(self) -> int:
@@ -149,10 +157,10 @@ class Appliance:
         return (int(fields[11]) + int(fields[12])) / _CLOCK_TICKS
 
     def _command(self) -> list[str]:
+        wires = ["--external", EXTERNAL.tap, "--internal", INTERNAL.tap, *(["--card", str(self.card)] if self.card.exists() else [])]
         if self.board.runner:
-            return [str(_ROOT / self.board.runner), "--external", EXTERNAL.tap, "--internal", INTERNAL.tap, "--card", str(self.card),
-                    "--qmp", str(self._qmp), str(self._firmware)]
-        return [str(self._firmware), "--external", EXTERNAL.tap, "--internal", INTERNAL.tap, "--card", str(self.card)]
+            return [str(_ROOT / self.board.runner), *wires, "--qmp", str(self._qmp), str(self._firmware)]
+        return [str(self._firmware), *wires, *self._host_options]
 
     def _monitor(self, command: str, **arguments) -> None:
         with socket.socket(socket.AF_UNIX) as connection:

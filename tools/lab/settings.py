@@ -78,11 +78,11 @@ class Settings:
             yield numbers.setdefault(partner.trust, len(numbers) + 1), partner
 
 
-def make_card(settings: Settings, folder: Path) -> Path:
-    """Writes folder/settings/ and makes folder/card.img of it."""
+def make_card(settings: Settings, folder: Path, *options: str) -> Path:
+    """Writes folder/settings/ and makes folder/card.img of it; `options` are make-card's."""
     settings.write(folder / "settings")
     card = folder / "card.img"
-    done = subprocess.run([str(_MAKE_CARD), str(folder / "settings"), str(card)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([str(_MAKE_CARD), *options, str(folder / "settings"), str(card)], capture_output=True, text=True, timeout=60)
     if done.returncode != 0:
         raise CardError((done.stderr or done.stdout).strip())
     return card
