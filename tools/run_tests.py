@@ -74,6 +74,16 @@ class Runner:
     def __init__(self, report):
         self.report = report
         self.started = time.monotonic()
+        self.process = None
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self.give_up)
+
+    def give_up(self, number, _):
+        """Steps are process groups of their own: they end with us."""
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+            self.process.wait(timeout=30)
+        sys.exit(f"run_tests: ended by signal {number}")
 
     def say(self, text):
         minutes, seconds = divmod(int(time.monotonic() - self.started), 60)
@@ -85,8 +95,8 @@ class Runner:
         log = LOGS / f"{step}.log"
         self.say(step)
         shown_at, deadline = time.monotonic(), time.monotonic() + 60 * minutes
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-                                   env={**os.environ, **(environment or {})})
+        self.process = process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                                  start_new_session=True, env={**os.environ, **(environment or {})})
         os.set_blocking(process.stdout.fileno(), False)
         pending = b""
         with open(log, "ab") as file:
