@@ -47,7 +47,7 @@ void InheritedDeclarations::clear() {
 void InheritedDeclarations::begin_stanza() {
   for (Declaration* declaration = first_; declaration != nullptr; declaration = declaration->next) {
     declaration->redeclared = 0;
-    declaration->used = declaration->written = false;
+    declaration->used = declaration->in_start_tag = false;
   }
 }
 
@@ -70,16 +70,16 @@ void InheritedDeclarations::use_language() {
     if (declaration->language) declaration->used = true;
 }
 
-std::size_t InheritedDeclarations::unwritten() const {
-  std::size_t bytes = 0;
-  for (const Declaration* declaration = first_; declaration != nullptr; declaration = declaration->next)
-    if (declaration->due()) bytes += 1 + declaration->attribute_bytes;
-  return bytes;
+void InheritedDeclarations::end_of_start_tag() {
+  for (Declaration* declaration = first_; declaration != nullptr; declaration = declaration->next)
+    declaration->in_start_tag = declaration->used;
 }
 
-void InheritedDeclarations::mark_written() {
-  for (Declaration* declaration = first_; declaration != nullptr; declaration = declaration->next)
-    declaration->written = declaration->used;
+std::size_t InheritedDeclarations::used_bytes(Part part) const {
+  std::size_t bytes = 0;
+  for (const Declaration* declaration = first_; declaration != nullptr; declaration = declaration->next)
+    if (declaration->used_in(part)) bytes += 1 + declaration->attribute_bytes;
+  return bytes;
 }
 
 InheritedDeclarations::Declaration* InheritedDeclarations::find(std::string_view prefix) {

@@ -36,19 +36,23 @@ class InheritedDeclarations {
   /// The stanza's start tag has no xml:lang.
   void use_language();
 
-  /// Bytes that for_each_unwritten() would write.
-  std::size_t unwritten() const;
-  /// Calls `write(std::string_view)` with " xmlns:p='uri'" for each declaration that was used since begin_stanza() and
-  /// not written yet.
+  /// The start tag has been looked at: what was used so far stands in front of what only inner elements use, so that
+  /// the order does not depend on how the bytes arrived.
+  void end_of_start_tag();
+
+  enum class Part : std::uint8_t { start_tag, inner };
+  /// Bytes that for_each_used() gives.
+  std::size_t used_bytes(Part part) const;
+  /// Calls `write(std::string_view)` with " xmlns:p='uri'" for each declaration that this part of the stanza used
+  /// first.
   template <class Write>
-  void for_each_unwritten(Write write) const {
+  void for_each_used(Part part, Write write) const {
     for (const Declaration* declaration = first_; declaration != nullptr; declaration = declaration->next) {
-      if (!declaration->due()) continue;
+      if (!declaration->used_in(part)) continue;
       write(std::string_view(" "));
       write(declaration->attribute());
     }
   }
-  void mark_written();
 
  private:
   struct Declaration {  // its attribute's text lies behind it
@@ -58,9 +62,9 @@ class InheritedDeclarations {
     std::uint16_t redeclared = 0;  // open elements that declare the prefix anew
     bool language = false;
     bool used = false;
-    bool written = false;
+    bool in_start_tag = false;
 
-    bool due() const { return used && !written; }
+    bool used_in(Part part) const { return used && in_start_tag == (part == Part::start_tag); }
     std::string_view attribute() const { return {reinterpret_cast<const char*>(this + 1), attribute_bytes}; }
     std::string_view prefix() const;
   };

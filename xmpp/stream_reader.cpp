@@ -48,7 +48,15 @@ std::optional<StanzaKind> stanza_kind_of(const XmlName& name) {
   return std::nullopt;
 }
 
+using Part = InheritedDeclarations::Part;
+
 constexpr std::size_t max_splice_bytes = 1024;
+
+// expat keeps each element's, attribute's and namespace's name that it has ever met. Beyond this much of them, and of
+// buffers grown for long tags, it is replaced between two stanzas: some 20 microseconds, for every few dozen new names.
+constexpr std::size_t parser_growth_bytes = 2048;
+
+bool is_declaration(std::string_view attribute) { return attribute == "xmlns" || attribute.starts_with("xmlns:"); }
 
 bool is_space(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
 
@@ -72,7 +80,11 @@ bool is_answerable(StanzaKind kind, std::optional<std::string_view> type) {
 }  // namespace
 
 StreamReader::StreamReader(Arena& arena, hal::Random& random, ChunkPool& chunks, const StreamPolicy& policy)
-    : policy_(policy), parser_(arena, random, policy.limits(), *this), inherited_(arena), assembler_(chunks) {
+    : arena_(arena),
+      policy_(policy),
+      parser_(arena, random, policy.limits(), *this),
+      inherited_(arena),
+      assembler_(chunks) {
   // A RawSlice's length has 16 bits; each declaration is written with a space.
   SALLYPORT_ASSERT(policy.limits().token_bytes + 2048 <= UINT16_MAX);
   SALLYPORT_ASSERT(policy.limits().header_namespace_bytes * 9 / 8 + 16 <= max_splice_bytes);
@@ -83,6 +95,7 @@ StreamReader::~StreamReader() { restart(); }
 void StreamReader::restart() {
   parser_.close();
   inherited_.clear();
+  arena_.release(std::exchange(prologue_, {}).data());
   assembler_.discard();
   if (complete_ != nullptr) std::exchange(complete_, nullptr)->discard();
   message_ = std::monostate();
@@ -106,6 +119,7 @@ StreamReader::Event StreamReader::read(net::Transport& input, Instant now) {
       case XmlParser::Progress::need_input: return Event::need_input;
       case XmlParser::Progress::failed: error_ = parser_.error(); return Event::failed;
       case XmlParser::Progress::stopped:
+        if (reported_ == Event::header) fresh_parser_bytes_ = parser_.memory();
         if (reported_ != Event::stanza) return reported_;
         break;
       case XmlParser::Progress::more:
@@ -164,7 +178,7 @@ void StreamReader::start_header(const XmlElement& element) {
   StreamHeader& header = message_.emplace<StreamHeader>();
   if (!read_domain(element, "to", header.to) || !read_domain(element, "from", header.from)) return;
   header.major_version = parse_major_version(element.attribute("version").value_or(""));
-  if (!keep_inherited_declarations()) return;
+  if (!keep_declarations()) return;
   inherited_.begin_stanza();
   report(Event::header);
 }
@@ -203,27 +217,55 @@ bool StreamReader::read_domain(const XmlElement& element, std::string_view name,
   return true;
 }
 
-bool StreamReader::keep_inherited_declarations() {
+bool StreamReader::keep_declarations() {
+  const std::string_view text = as_text(parser_.raw(parser_.event_range()));
+  if (!keep_prologue(text)) return false;
   const auto add = [this](std::string_view attribute) {
-    if (inherited_.bytes() + attribute.size() > policy_.limits().header_namespace_bytes) {
-      parser_.fail(StreamErrorCondition::policy_violation, "the header declares too many namespaces");
-      return false;
-    }
     if (inherited_.add(attribute)) return true;
     parser_.fail(StreamErrorCondition::resource_constraint, "no memory for the header's namespaces");
     return false;
   };
-  RawStartTag tag(as_text(parser_.raw(parser_.event_range())));
+  RawStartTag tag(text);
   while (const auto attribute = tag.next()) {
     const bool is_default = attribute->name == "xmlns";
     const bool same_as_ours = (is_default && header_namespaces_.default_is_server) ||
                               (attribute->name == "xmlns:stream" && header_namespaces_.stream_prefix_is_ours) ||
                               attribute->name == "xmlns:xml";
-    const bool inherited = is_default || attribute->name.starts_with("xmlns:") || attribute->name == "xml:lang";
+    const bool inherited = is_declaration(attribute->name) || attribute->name == "xml:lang";
     if (inherited && !same_as_ours && !add(attribute->whole)) return false;
   }
   // Names without a prefix are in no namespace there, and would be in jabber:server here.
   return header_namespaces_.default_declared || add("xmlns=''");
+}
+
+bool StreamReader::keep_prologue(std::string_view tag) {
+  std::size_t bytes = RawStartTag(tag).name().size() + 2;
+  std::size_t language_bytes = 0;
+  RawStartTag counted(tag);
+  while (const auto attribute = counted.next()) {
+    if (is_declaration(attribute->name)) bytes += 1 + attribute->whole.size();
+    if (attribute->name == "xml:lang") language_bytes = attribute->whole.size();
+  }
+  if (bytes + language_bytes > policy_.limits().header_namespace_bytes) {
+    parser_.fail(StreamErrorCondition::policy_violation, "the header declares too much");
+    return false;
+  }
+  char* text = static_cast<char*>(arena_.allocate(bytes));
+  if (text == nullptr) {
+    parser_.fail(StreamErrorCondition::resource_constraint, "no memory for the header's namespaces");
+    return false;
+  }
+  prologue_ = {text, bytes};
+  RawStartTag copied(tag);
+  *text++ = '<';
+  text = std::ranges::copy(copied.name(), text).out;
+  while (const auto attribute = copied.next()) {
+    if (!is_declaration(attribute->name)) continue;
+    *text++ = ' ';
+    text = std::ranges::copy(attribute->whole, text).out;
+  }
+  *text = '>';
+  return true;
 }
 
 // First-level elements -----------------------------------------------------------------------------------------------
@@ -326,7 +368,9 @@ void StreamReader::start_stanza(StanzaKind kind, const XmlElement& element) {
   if (!inherited_.empty()) {
     note_prefixes(element, element.name().prefix);
     if (!element.attribute(ns::xml, "lang")) inherited_.use_language();
+    inherited_.end_of_start_tag();
   }
+  spliced_ = static_cast<std::uint32_t>(inherited_.used_bytes(Part::start_tag));
   slice_attributes(as_text(parser_.raw(range)));
   // Its text is forwarded, not read.
   parser_.want_text(false);
@@ -392,14 +436,11 @@ std::optional<StreamReader::Event> StreamReader::collect_stanza(Instant now) {
 
 bool StreamReader::copy_stanza(std::uint32_t end) {
   if (end == copied_) return true;
-  const std::size_t declarations = head_copied_ ? 0 : inherited_.unwritten();
-  if (!assembler_.reserve(end - copied_ + declarations)) return false;
+  if (!assembler_.reserve(end - copied_ + (head_copied_ ? 0 : spliced_))) return false;
   if (!head_copied_) {
     head_copied_ = true;
-    spliced_ = static_cast<std::uint32_t>(declarations);
     assembler_.append(parser_.raw({stanza_begin_, stanza_begin_ + name_end_}));
-    inherited_.for_each_unwritten([this](std::string_view text) { assembler_.append(text); });
-    inherited_.mark_written();
+    inherited_.for_each_used(Part::start_tag, [this](std::string_view text) { assembler_.append(text); });
     copied_ = stanza_begin_ + name_end_;
   }
   assembler_.append(parser_.raw({copied_, end}));
@@ -408,13 +449,14 @@ bool StreamReader::copy_stanza(std::uint32_t end) {
 }
 
 bool StreamReader::finish_stanza(Instant now) {
-  // Declarations that only inner elements use, and that were not known yet when the name was copied.
-  if (const std::size_t late = inherited_.unwritten(); late > 0) {
+  // Declarations that only inner elements use are known now, and the name is copied long ago.
+  if (const std::size_t late = inherited_.used_bytes(Part::inner); late > 0) {
     std::array<std::byte, max_splice_bytes> text;
     SALLYPORT_ASSERT(late <= text.size());
     auto end = text.begin();
-    inherited_.for_each_unwritten(
-        [&end](std::string_view piece) { end = std::ranges::copy(std::as_bytes(std::span(piece)), end).out; });
+    inherited_.for_each_used(Part::inner, [&end](std::string_view piece) {
+      end = std::ranges::copy(std::as_bytes(std::span(piece)), end).out;
+    });
     if (!assembler_.insert(name_end_ + spliced_, std::span(text).first(late))) return false;
     spliced_ += static_cast<std::uint32_t>(late);
   }
@@ -432,6 +474,9 @@ bool StreamReader::finish_stanza(Instant now) {
   complete_ = record;
   in_stanza_ = stanza_complete_ = false;
   inherited_.begin_stanza();
+  // A parser that could not be renewed fails at the next read.
+  if (parser_.memory() > fresh_parser_bytes_ + parser_growth_bytes)
+    static_cast<void>(parser_.renew({prologue_.data(), prologue_.size()}));
   return true;
 }
 

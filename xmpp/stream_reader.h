@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <variant>
 
@@ -114,7 +115,8 @@ class StreamReader final : private XmlListener {
 
   void start_header(const XmlElement& element);
   bool check_header_name(const XmlName& name);
-  bool keep_inherited_declarations();
+  bool keep_declarations();
+  bool keep_prologue(std::string_view tag);
   bool read_domain(const XmlElement& element, std::string_view name, Domain& into);
   void start_first_level(const XmlElement& element);
   void start_stanza(StanzaKind kind, const XmlElement& element);
@@ -138,6 +140,7 @@ class StreamReader final : private XmlListener {
     bool stream_prefix_is_ours = false;
   };
 
+  Arena& arena_;
   const StreamPolicy& policy_;
   XmlParser parser_;
   InheritedDeclarations inherited_;
@@ -145,6 +148,10 @@ class StreamReader final : private XmlListener {
   std::variant<std::monostate, StreamHeader, StreamElement> message_;
   StreamError error_;
   Event reported_ = Event::more;  // what the parser stopped for
+
+  /// The peer's header, reduced to its name and declarations, in the arena: what a renewed parser begins with.
+  std::span<char> prologue_;
+  std::size_t fresh_parser_bytes_ = 0;  // the parser's memory behind the header
 
   HeaderNamespaces header_namespaces_;
   bool header_seen_ = false;

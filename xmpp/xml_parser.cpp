@@ -22,7 +22,7 @@ constexpr std::size_t window_bytes = 1024;
 // Cannot stand in a URI, and expat refuses a namespace name that holds it.
 constexpr char separator = '\n';
 
-constexpr XML_Memory_Handling_Suite memory = {
+constexpr XML_Memory_Handling_Suite memory_functions = {
     [](size_t bytes) { return Arena::current()->allocate(bytes); },
     [](void* pointer, size_t bytes) { return Arena::current()->resize(pointer, bytes); },
     [](void* pointer) { Arena::current()->release(pointer); },
@@ -43,10 +43,15 @@ bool equals_ignoring_case(std::string_view left, std::string_view right) {
 // Every call into expat happens inside one: expat's memory comes from the session's arena.
 class XmlParser::Scope {
  public:
-  explicit Scope(const XmlParser& parser) : arena_(parser.arena_) {}
+  explicit Scope(XmlParser& parser) : parser_(parser), arena_(parser.arena_), before_(parser.arena_.in_use()) {}
+  ~Scope() { parser_.memory_ += parser_.arena_.in_use() - before_; }
+  Scope(const Scope&) = delete;
+  Scope& operator=(const Scope&) = delete;
 
  private:
+  XmlParser& parser_;
   ArenaScope arena_;
+  std::size_t before_;
 };
 
 XmlName XmlElement::split(const char* triplet) {
@@ -73,9 +78,20 @@ std::optional<std::string_view> XmlElement::attribute(std::string_view uri, std:
 
 bool XmlParser::open() {
   close();
+  memory_ = 0;
+  if (!create()) return false;
+  window_position_ = held_ = unparsed_ = base_ = 0;
+  window_parsed_ = true;
+  stopped_ = failed_ = root_seen_ = preloaded_ = false;
+  depth_ = declarations_ = 0;
+  error_ = {};
+  return true;
+}
+
+bool XmlParser::create() {
   const Scope scope(*this);
   // The encoding is given, so that an XML declaration cannot choose another one (RFC 6120 11.6).
-  parser_ = XML_ParserCreate_MM("UTF-8", &memory, std::array{separator, '\0'}.data());
+  parser_ = XML_ParserCreate_MM("UTF-8", &memory_functions, std::array{separator, '\0'}.data());
   if (parser_ == nullptr) return false;
 
   std::array<std::uint8_t, 16> salt;
@@ -92,13 +108,46 @@ bool XmlParser::open() {
   XML_SetProcessingInstructionHandler(parser_, processing_instruction);
   XML_SetStartDoctypeDeclHandler(parser_, start_doctype);
   XML_SetXmlDeclHandler(parser_, xml_declaration);
-
   window_ = nullptr;
-  window_position_ = held_ = unparsed_ = depth_ = declarations_ = 0;
-  window_parsed_ = true;
-  stopped_ = failed_ = root_seen_ = false;
-  error_ = {};
   return true;
+}
+
+bool XmlParser::renew(std::string_view prologue) {
+  SALLYPORT_ASSERT(stopped_ && window_parsed_ && unparsed_ <= window_bytes);
+  // All of it lies in the window that was parsed last: the tag that expat stopped behind ended there.
+  std::array<std::byte, window_bytes> rest;
+  const std::uint32_t count = unparsed_;
+  const std::uint32_t next = position() - count;
+  std::ranges::copy(raw({next, position()}), rest.begin());
+
+  close();
+  const bool ready = create() && parse_prologue(prologue);
+  base_ = next - static_cast<std::uint32_t>(prologue.size());
+  window_position_ = next;
+  stopped_ = false;
+  held_ = unparsed_ = 0;
+  window_parsed_ = true;
+  if (ready && count > 0) {
+    acquire_window();
+    if (!failed_) {
+      std::ranges::copy(std::span(rest).first(count), std::as_writable_bytes(std::span(window_, count)).begin());
+      held_ = count;
+      preloaded_ = true;
+    }
+  }
+  if (!ready) fail(StreamErrorCondition::resource_constraint, "no memory for a stream");
+  return !failed_;
+}
+
+bool XmlParser::parse_prologue(std::string_view prologue) {
+  const Scope scope(*this);
+  void* buffer = XML_GetBuffer(parser_, static_cast<int>(prologue.size()));
+  if (buffer == nullptr) return false;
+  std::ranges::copy(prologue, static_cast<char*>(buffer));
+  in_prologue_ = true;
+  const bool parsed = XML_ParseBuffer(parser_, static_cast<int>(prologue.size()), 0) == XML_STATUS_OK;
+  in_prologue_ = false;
+  return parsed;
 }
 
 void XmlParser::close() {
@@ -121,12 +170,14 @@ XmlParser::Progress XmlParser::read(net::Transport& input) {
     acquire_window();
     if (failed_) return Progress::failed;
   }
-  const std::span fresh = std::as_writable_bytes(std::span(window_ + held_, window_bytes - held_));
-  const std::size_t count = input.read(fresh);
-  if (count == 0) return Progress::need_input;
-  held_ += static_cast<std::uint32_t>(count);
-  if (holds_back(fresh.first(count))) return Progress::more;
-  if (failed_) return Progress::failed;
+  if (!std::exchange(preloaded_, false)) {
+    const std::span room = std::as_writable_bytes(std::span(window_ + held_, window_bytes - held_));
+    const std::size_t count = input.read(room);
+    if (count == 0) return Progress::need_input;
+    held_ += static_cast<std::uint32_t>(count);
+    if (holds_back(room.first(count))) return Progress::more;
+    if (failed_) return Progress::failed;
+  }
 
   const Scope scope(*this);
   window_parsed_ = true;
@@ -149,7 +200,7 @@ void XmlParser::acquire_window() {
 // bytes (CVE-2023-52425). Nothing but '>' completes a token that begins with '<', so without one there is nothing to
 // parse.
 bool XmlParser::holds_back(std::span<const std::byte> fresh) {
-  if (window_position_ == 0) {
+  if (!root_seen_ && window_position_ == 0) {
     // Forced to UTF-8, expat still follows UTF-16's marks: the raw bytes forwarded would not be what was checked.
     if (held_ < 2) return true;
     if ((window_[0] != '<' && !is_space(window_[0])) || window_[1] == '\0') {
@@ -168,9 +219,8 @@ XmlParser::Progress XmlParser::conclude(int status) {
     failed_ = true;
     return Progress::failed;
   }
-  const XML_Index index = XML_GetCurrentByteIndex(parser_);
   // Before the root there is no reliable index; all of it counts as one token.
-  unparsed_ = root_seen_ && index >= 0 ? position() - static_cast<std::uint32_t>(index) : position();
+  unparsed_ = root_seen_ ? position() - event_position() : position();
   stopped_ = status == XML_STATUS_SUSPENDED;
   if (stopped_) return Progress::stopped;
   if (unparsed_ > limits_.token_bytes) {
@@ -192,7 +242,7 @@ void XmlParser::translate_error() {
     default: break;
   }
   // RFC 6120 4.9.3.22 counts a violation of UTF-8's rules as an encoding that is not supported.
-  const auto index = static_cast<std::uint32_t>(XML_GetCurrentByteIndex(parser_));
+  const std::uint32_t index = event_position();
   if (code == XML_ERROR_INVALID_TOKEN && position() - index <= position() - window_position_ + unparsed_ &&
       index != position()) {
     const auto byte = static_cast<unsigned char>(raw({index, index + 1})[0]);
@@ -214,8 +264,12 @@ void XmlParser::fail(StreamErrorCondition condition, std::string_view text) {
 
 void XmlParser::want_text(bool wanted) { XML_SetCharacterDataHandler(parser_, wanted ? character_data : nullptr); }
 
+std::uint32_t XmlParser::event_position() const {
+  return base_ + static_cast<std::uint32_t>(XML_GetCurrentByteIndex(parser_));
+}
+
 XmlRange XmlParser::event_range() const {
-  const auto begin = static_cast<std::uint32_t>(XML_GetCurrentByteIndex(parser_));
+  const std::uint32_t begin = event_position();
   return {.begin = begin, .end = begin + static_cast<std::uint32_t>(XML_GetCurrentByteCount(parser_))};
 }
 
@@ -235,6 +289,7 @@ std::span<const std::byte> XmlParser::raw(XmlRange range) const {
 
 void XmlParser::start_namespace(void* self, const char* prefix, const char* uri) {
   XmlParser& parser = parser_of(self);
+  if (parser.in_prologue_) return;
   ++parser.declarations_;
   if (!parser.failed_) parser.listener_.on_namespace(or_empty(prefix), or_empty(uri));
 }
@@ -246,7 +301,7 @@ void XmlParser::end_namespace(void* self, const char* prefix) {
 
 void XmlParser::start_element(void* self, const char* name, const char** attributes) {
   XmlParser& parser = parser_of(self);
-  if (parser.failed_) return;
+  if (parser.failed_ || parser.in_prologue_) return;
   parser.root_seen_ = true;
   if (parser.depth_ > parser.limits_.depth)
     return parser.fail(StreamErrorCondition::policy_violation, "elements are nested too deeply");

@@ -93,6 +93,12 @@ class XmlParser {
   bool open();
   /// Gives expat's memory back to the arena. Idempotent; not from the listener.
   void close();
+  /// After a stop: a new expat in front of the unparsed bytes, which has only seen `prologue`, the start tags that are
+  /// open. It gives back what expat has gathered: it keeps every name that it meets, for as long as the stream lives.
+  /// False: see error().
+  bool renew(std::string_view prologue);
+  /// Bytes of the arena that expat holds.
+  std::size_t memory() const { return memory_; }
   bool is_open() const { return parser_ != nullptr; }
 
   /// Parses what it stopped in front of, or else reads from `input` once (at most 1 KiB) and parses that.
@@ -117,9 +123,12 @@ class XmlParser {
  private:
   class Scope;
 
+  bool create();
+  bool parse_prologue(std::string_view prologue);
   void acquire_window();
   bool holds_back(std::span<const std::byte> fresh);
   Progress conclude(int status);
+  std::uint32_t event_position() const;
   void translate_error();
 
   static void start_namespace(void* self, const char* prefix, const char* uri);
@@ -138,12 +147,16 @@ class XmlParser {
   const StreamLimits& limits_;
   XmlListener& listener_;
   XML_ParserStruct* parser_ = nullptr;
+  std::size_t memory_ = 0;
 
   char* window_ = nullptr;             // where expat wants the bytes that follow window_position_
   std::uint32_t window_position_ = 0;  // position of window_[0]
   std::uint32_t held_ = 0;             // bytes in the window
   std::uint32_t unparsed_ = 0;         // at the end of [.., position()), expat's incomplete token
+  std::uint32_t base_ = 0;             // position of expat's byte 0
   bool window_parsed_ = true;          // the window was given to expat: a new one is needed
+  bool preloaded_ = false;             // the window holds what is parsed next, before anything is read
+  bool in_prologue_ = false;           // the listener knows these tags already
   bool stopped_ = false;
   bool failed_ = false;
   unsigned depth_ = 0;         // open elements

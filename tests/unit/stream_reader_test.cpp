@@ -390,7 +390,7 @@ TEST(InheritedDeclarations, CarryAPrefixForTheContentNamespace_Rfc6120_4_8_2) {
 
 TEST(InheritedDeclarations, CarryADefaultNamespaceThatIsNotOurs) {
   EXPECT_EQ(under("xmlns='urn:d' xmlns:s='jabber:server'", "<s:message " + addresses + "><body/></s:message>"),
-            "<s:message xmlns='urn:d' xmlns:s='jabber:server' " + addresses + "><body/></s:message>");
+            "<s:message xmlns:s='jabber:server' xmlns='urn:d' " + addresses + "><body/></s:message>");
 }
 
 TEST(InheritedDeclarations, CarryTheAbsenceOfADefaultNamespace) {
@@ -561,6 +561,45 @@ TEST(StreamReader, GivesAllMemoryBack) {
   test.reader->close();
   EXPECT_EQ(test.arena.in_use(), 0U);
   EXPECT_EQ(test.pool.available(), test.pool.capacity());
+}
+
+// expat keeps every name that it meets --------------------------------------------------------------------------------------
+
+TEST(StreamReader, HoldsItsMemoryThoughTheNamesNeverRepeat) {
+  for (const std::size_t segment : {std::size_t{1}, std::size_t{37}, SIZE_MAX}) {
+    ReaderUnderTest test(1'000);
+    test.transport.largest_read = segment;
+    // A root with another prefix, and inherited declarations, which must outlive the renewals.
+    test.feed(
+        "<?xml version='1.0'?><s:stream xmlns='jabber:server' xmlns:s='http://etherx.jabber.org/streams' "
+        "xmlns:x='urn:x' xml:lang='de' version='1.0'>");
+    const std::size_t fresh = test.arena.in_use();
+    std::string input;
+    std::vector<std::string> expected;
+    for (int i = 0; i < 300; ++i) {
+      const std::string n = std::to_string(i);
+      const std::string rest = " from='a@partner.example' to='b@corp.example'><x:e" + n + " a" + n +
+                               "='' xmlns='urn:" + n + "'/><s:t>" + std::string(static_cast<std::size_t>(i % 50), 't') +
+                               "</s:t></message>";
+      input += "<message" + rest + (i % 7 == 0 ? "  \n" : "");
+      expected.push_back("<message xml:lang='de' xmlns:s='http://etherx.jabber.org/streams' xmlns:x='urn:x'" + rest);
+    }
+    const Outcome outcome = test.feed(input + "</s:stream>");
+    EXPECT_EQ(outcome.error, std::nullopt);
+    EXPECT_TRUE(outcome.stanzas == expected) << outcome.stanzas.size();
+    EXPECT_EQ(outcome.events.back(), Event::end);
+    EXPECT_LE(test.arena.high_water(), fresh + 5'000);
+  }
+}
+
+TEST(StreamReader, GivesBackTheBufferOfALongTag) {
+  ReaderUnderTest test;
+  test.feed(plain_header);
+  const std::size_t fresh = test.arena.in_use();
+  test.feed("<message from='a@partner.example' to='b@corp.example' id='" + std::string(6'000, 'i') + "'/>");
+  EXPECT_GT(test.arena.high_water(), fresh + 8'000);
+  test.feed("<message from='a@partner.example' to='b@corp.example'/>");
+  EXPECT_LE(test.arena.in_use(), fresh + 2'048);
 }
 
 // The pool --------------------------------------------------------------------------------------------------------------------
