@@ -181,9 +181,9 @@ class ServiceResolverTest : public testing::Test {
     if (reply.empty()) return;
     Bytes framed = {static_cast<std::byte>(reply.size() >> 8), static_cast<std::byte>(reply.size() & 0xFF)};
     framed.insert(framed.end(), reply.begin(), reply.end());
-    if (stream_bytes_at_once == 0) stream_bytes_at_once = framed.size();
-    for (std::size_t at = 0; at < framed.size() && !call.hung_up; at += stream_bytes_at_once) {
-      const std::size_t count = std::min(stream_bytes_at_once, framed.size() - at);
+    const std::size_t at_once = stream_bytes_at_once == 0 ? framed.size() : stream_bytes_at_once;
+    for (std::size_t at = 0; at < framed.size() && !call.hung_up; at += at_once) {
+      const std::size_t count = std::min(at_once, framed.size() - at);
       call.far->write(std::span(framed).subspan(at, count));
       call.far->flush();
       tasks.run_ready();
@@ -235,7 +235,7 @@ class ServiceResolverTest : public testing::Test {
   Asker asker;
   ServiceLookup lookup{asker};
   std::function<void(Bytes&)> edit_stream_reply;
-  std::size_t stream_bytes_at_once = 0;
+  std::size_t stream_bytes_at_once = 0;  // 0: all
 };
 
 // ---- The order of what is found
