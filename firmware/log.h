@@ -38,8 +38,8 @@ class LogRing final : public LogSink {
  public:
   static constexpr std::size_t capacity_bytes = 64 * 1024;  // about 600 events
   static constexpr std::size_t max_modules = 32;            // from the last on they share one allowance
-  static constexpr unsigned burst = 40;                     // lines a module may write at once
-  static constexpr unsigned lines_per_second = 10;          // and from then on
+  static constexpr unsigned burst = 100;                    // lines a module may write at once
+  static constexpr unsigned lines_per_second = 20;          // and from then on
   static constexpr Duration fold_window = std::chrono::seconds(10);
 
   /// A place in the log. A default one is the beginning of time.

@@ -109,7 +109,7 @@ Result<LoadedSettings, StoreError> Store::load(SettingsImage& into) {
     const SlotHeader& header = *headers_[*slot];
     const std::string_view why = read_payload(*slot, into);
     if (why.empty()) {
-      live_ = *slot;
+      live_ = slot;
       return LoadedSettings{*slot, header.generation, header.saved, header.comment, passed_over};
     }
     log(LogLevel::error, module, "settings in slot %u (generation %" PRIu64 ") are passed over: %.*s", *slot,

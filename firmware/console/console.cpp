@@ -15,6 +15,7 @@ constexpr std::string_view command_prompt = "sallyport> ";
 constexpr std::string_view reboot_prompt = "Restart the appliance? Type yes: ";
 constexpr char interrupt = 0x03;  // ^C
 constexpr std::size_t default_log_entries = 20;
+constexpr std::size_t max_commands = 16;
 /// Of one poll(), so that a terminal cannot hold the loop up.
 constexpr std::size_t max_steps = 16;
 
@@ -42,14 +43,6 @@ std::size_t count_words(std::string_view words) {
 }
 
 }  // namespace
-
-const std::array<Console::Command, 5> Console::commands{{
-    {"show status", "", "One screen: links, clock, storage, streams, memory", &Console::show_status},
-    {"show sessions", "", "Every stream, partners' and gateways'", &Console::show_sessions},
-    {"show log", "[N]", "The last N events (20)", &Console::show_log},
-    {"reboot", "[now]", "Restart; asks first, unless told now", &Console::reboot},
-    {"help", "", "This list; ? does the same", &Console::help},
-}};
 
 Console::Console(hal::SerialPort& port, LogRing& log, StatusSource& status, RebootHandler& reboot)
     : port_(port), log_(log), status_(status), reboot_(reboot) {
@@ -128,8 +121,8 @@ bool Console::step_listing() {
     case Listing::status: return status_.write_status(listing_cursor_, printer_);
     case Listing::sessions: return status_.write_sessions(listing_cursor_, printer_);
     case Listing::help: {
-      if (listing_cursor_ == commands.size()) return false;
-      const Command& command = commands[listing_cursor_++];
+      if (listing_cursor_ == commands().size()) return false;
+      const Command& command = commands()[listing_cursor_++];
       FixedString<40> usage(command.words);
       if (!command.arguments.empty()) static_cast<void>(usage.append(" "));
       static_cast<void>(usage.append(command.arguments));
@@ -198,19 +191,30 @@ void Console::confirm_reboot(std::string_view answer) {
   printer_.line("Not restarted.");
 }
 
+std::span<const Console::Command> Console::commands() {
+  static constexpr std::array all{
+      Command{"show status", "", "One screen: links, clock, storage, streams, memory", &Console::show_status},
+      Command{"show sessions", "", "Every stream, partners' and gateways'", &Console::show_sessions},
+      Command{"show log", "[N]", "The last N events (20)", &Console::show_log},
+      Command{"reboot", "[now]", "Restart; asks first, unless told now", &Console::reboot},
+      Command{"help", "", "This list; ? does the same", &Console::help},
+  };
+  static_assert(all.size() <= max_commands);
+  return all;
+}
+
 // Word by word: a whole word counts before an abbreviation, and an abbreviation only when it leaves one word. nullptr:
 // what was typed is not one command, and it has been said why.
 const Console::Command* Console::find_command(const Words& words) {
-  BoundedList<const Command*, 16> candidates;
-  static_assert(commands.size() <= decltype(candidates)::capacity());
-  for (const Command& command : commands) static_cast<void>(candidates.push(&command));
+  BoundedList<const Command*, max_commands> candidates;
+  for (const Command& command : commands()) static_cast<void>(candidates.push(&command));
 
   for (std::size_t i = 0; i < words.size(); ++i) {
     // A command that is complete takes the remaining words as arguments.
     if (candidates.size() == 1 && count_words(candidates[0]->words) == i) return candidates[0];
     if (words[i] == "?") return say_choices(words.view().first(i), candidates.view(), "allowed"), nullptr;
     const auto keep = [&](auto&& fits) {
-      BoundedList<const Command*, 16> kept;
+      BoundedList<const Command*, max_commands> kept;
       for (const Command* command : candidates)
         if (fits(word_at(command->words, i))) static_cast<void>(kept.push(command));
       return kept;
@@ -254,9 +258,9 @@ void Console::refuse_unknown(const Words& words) {
     return distance;
   };
   std::size_t nearest = LineEditor::max_line;
-  for (const Command& command : commands) nearest = std::min(nearest, distance_of(command));
+  for (const Command& command : commands()) nearest = std::min(nearest, distance_of(command));
   FixedString<80> list;
-  for (const Command& command : commands) {
+  for (const Command& command : commands()) {
     if (distance_of(command) != nearest) continue;
     if (!list.empty()) static_cast<void>(list.append(", "));
     static_cast<void>(list.append(command.words));

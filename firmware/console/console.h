@@ -75,7 +75,7 @@ class Console {
   enum class Listing : std::uint8_t { none, status, sessions, log, help };
   enum class Mode : std::uint8_t { command, confirm_reboot, rebooting };
 
-  static const std::array<Command, 5> commands;
+  static std::span<const Command> commands();
 
   void read_port();
   void say_lost_output();

@@ -46,7 +46,7 @@ def test_show_log_tells_of_streams(gateway, internet, appliance):
 
 def test_reboot_brings_the_appliance_back(appliance):
     since = appliance.console.mark()
-    appliance.console.type("reboot\r")
+    appliance.console.type("reboot now\r")
     time.sleep(0.5)
     appliance.wait_listening()
     assert len(appliance.console.text) > since + 100, "no boot messages"
