@@ -11,7 +11,11 @@
 
 namespace sallyport::net::tls::field {
 
+#ifdef __SIZEOF_INT128__
 __extension__ using Unsigned128 = unsigned __int128;
+#else
+using Unsigned128 = void;  // a 32-bit machine has no 64-bit limbs
+#endif
 
 template <class Limb>
 using Double = std::conditional_t<sizeof(Limb) == 8, Unsigned128, std::uint64_t>;
