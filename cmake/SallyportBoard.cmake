@@ -39,7 +39,10 @@ function(sallyport_executable name)
   target_link_options(${name} PRIVATE "-Wl,-Map=${CMAKE_CURRENT_BINARY_DIR}/${name}.map")
   if(CMAKE_CROSSCOMPILING)
     set_target_properties(${name} PROPERTIES SUFFIX ".elf")
-    # picolibc is packaged twice: built for size, where memcpy and memset go byte by byte, and built for speed.
-    target_link_options(${name} PRIVATE "--picolibc-buildtype=release")
+    # picolibc is packaged twice: built for size, where memcpy and memset go byte by byte, and built for speed. The choice
+    # must not be made twice: the compiler's specs then make one path of both.
+    if(NOT CMAKE_CXX_FLAGS MATCHES "picolibc-buildtype")
+      target_link_options(${name} PRIVATE "--picolibc-buildtype=release")
+    endif()
   endif()
 endfunction()
