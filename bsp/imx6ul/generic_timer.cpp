@@ -28,6 +28,31 @@ constexpr std::uint32_t timer_masked = 1u << 1;
 constexpr std::int64_t microseconds_per_second = 1'000'000;
 constexpr Duration longest_sleep = 1h;
 
+constexpr std::uint32_t tick_length_q32(std::uint32_t frequency_hz) {
+  return static_cast<std::uint32_t>((static_cast<std::uint64_t>(microseconds_per_second) << 32) / frequency_hz);
+}
+
+// ticks * length >> 32, in two halves: a division of 64 bits at every look at the clock would be the slowest thing in
+// the loop. The length is rounded down by less than 2^-32 us a tick: 1.3 ms a day at 62.5 MHz.
+constexpr std::int64_t microseconds(std::uint64_t ticks, std::uint32_t tick_length) {
+  const std::uint64_t high = (ticks >> 32) * tick_length;
+  const std::uint64_t low = (ticks & 0xFFFF'FFFFu) * tick_length >> 32;
+  return static_cast<std::int64_t>(high + low);
+}
+
+constexpr std::int64_t year_in_seconds = 31'536'000;
+constexpr std::int64_t drift_in_ten_years(std::uint32_t frequency_hz) {
+  const std::uint64_t ticks = static_cast<std::uint64_t>(10 * year_in_seconds) * frequency_hz;
+  return 10 * year_in_seconds * microseconds_per_second - microseconds(ticks, tick_length_q32(frequency_hz));
+}
+static_assert(microseconds(0, tick_length_q32(62'500'000)) == 0);
+static_assert(microseconds(8'000'000, tick_length_q32(8'000'000)) == 1'000'000);
+// Before and behind the carry into the upper half.
+static_assert(microseconds(0xFFFF'FFFFu, tick_length_q32(8'000'000)) == 536'870'911);
+static_assert(microseconds(0x1'0000'0000u, tick_length_q32(8'000'000)) == 536'870'912);
+static_assert(drift_in_ten_years(62'500'000) >= 0 && drift_in_ten_years(62'500'000) < 5 * microseconds_per_second);
+static_assert(drift_in_ten_years(8'000'000) == 0);
+
 std::uint32_t read_frequency() {
   std::uint32_t hz = 0;
   asm volatile("mrc p15, 0, %0, c14, c0, 0" : "=r"(hz));  // CNTFRQ
@@ -55,18 +80,12 @@ void GenericTimer::start() {
     asm volatile("mcr p15, 0, %0, c14, c0, 0" ::"r"(frequency_hz_));  // secure state may
   }
   SALLYPORT_ASSERT(frequency_hz_ > microseconds_per_second);
-  microseconds_per_tick_q32_ =
-      static_cast<std::uint32_t>((static_cast<std::uint64_t>(microseconds_per_second) << 32) / frequency_hz_);
+  microseconds_per_tick_q32_ = tick_length_q32(frequency_hz_);
   write_timer_control(0);
 }
 
-// ticks * q32 >> 32, in two halves: a division of 64 bits at every look at the clock would be the slowest thing in the
-// loop. The rounding of the factor is at most 2^-32 us a tick: 15 ms a day at 62.5 MHz at worst.
 Instant GenericTimer::now() const {
-  const std::uint64_t ticks = read_counter();
-  const std::uint64_t high = (ticks >> 32) * microseconds_per_tick_q32_;
-  const std::uint64_t low = (ticks & 0xFFFF'FFFFu) * microseconds_per_tick_q32_ >> 32;
-  return Instant{Duration{static_cast<std::int64_t>(high + low)}};
+  return Instant{Duration{microseconds(read_counter(), microseconds_per_tick_q32_)}};
 }
 
 void GenericTimer::wake_at(Instant deadline) {
