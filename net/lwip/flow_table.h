@@ -11,6 +11,7 @@
 
 #include "hal/base/intrusive_list.h"
 #include "hal/base/pool.h"
+#include "hal/base/time.h"
 #include "lwip/ip_addr.h"
 #include "lwip/tcp.h"
 #include "net/lwip/capacity.h"
@@ -37,6 +38,7 @@ struct Flow : ListNode<Flow> {
   tcp_pcb& pcb;
   TcpConnection* connection = nullptr;
   Flow* next_in_bucket = nullptr;
+  Instant began{};
   std::uint32_t deadline = 0;  // tcp_ticks, in stage closing or after close(); see InterfaceBody
   std::uint16_t bucket = 0;
   std::uint16_t blocks = 0;  // send blocks that the budget has counted

@@ -27,6 +27,10 @@ constexpr std::uint16_t v6_mtu = 1280;
 constexpr s8_t link_local_index = 0;
 constexpr s8_t global_index = 1;
 
+/// A half-open connection younger than this is not given up for a newer one: its peer's ACK may be on its way, and
+/// would be answered with a reset. A SYN that finds no place is dropped instead, and comes again.
+constexpr auto half_open_patience = 500ms;
+
 constexpr std::size_t max_transmit_parts = 8;
 
 /// Of the receive pool, what is kept for connections that hold nothing, and for segments without data.
@@ -492,6 +496,7 @@ Flow& InterfaceBody::track(tcp_pcb& pcb, FlowStage stage, bool initiated) {
   SALLYPORT_ASSERT(flow != nullptr);  // one per PCB
   tcp_ext_arg_set_callbacks(&pcb, 0, &callbacks);
   tcp_ext_arg_set(&pcb, 0, flow);
+  flow->began = stack_.now();
   list_of(stage).push_back(*flow);
   return *flow;
 }
@@ -548,10 +553,9 @@ err_t InterfaceBody::on_deadline_poll(void*, tcp_pcb* pcb) {
 
 void InterfaceBody::make_room_for_half_open() {
   auto& half_open = list_of(FlowStage::half_open);
-  while (half_open.size() >= capacity_.half_open) {
-    ++half_open_evicted_;
-    tcp_abandon(&half_open.front()->pcb, 0);
-  }
+  if (half_open.size() < capacity_.half_open || stack_.now() - half_open.front()->began < half_open_patience) return;
+  ++half_open_evicted_;
+  tcp_abandon(&half_open.front()->pcb, 0);
 }
 
 err_t InterfaceBody::on_passive_open(u8_t, tcp_pcb_listen*, tcp_pcb* pcb) {

@@ -205,7 +205,7 @@ TEST_F(ConnectionTest, TheOldestHalfOpenConnectionYieldsToANewOne) {
   for (std::size_t i = 0; i < 3 * places; ++i) {
     flood.push_back(partner(static_cast<std::uint16_t>(20000 + i)));
     flood.back().send_syn();
-    net.settle();
+    net.run(5ms);
   }
   EXPECT_EQ(net.external.tcp_counters().half_open, places);
   EXPECT_EQ(net.external.tcp_counters().half_open_evicted, 2 * places);
@@ -217,6 +217,25 @@ TEST_F(ConnectionTest, TheOldestHalfOpenConnectionYieldsToANewOne) {
   establish(inside);
   net.run(120s);
   EXPECT_EQ(net.external.tcp_counters().half_open, 0U) << "half-open connections end by themselves";
+}
+
+TEST_F(ConnectionTest, ABurstOfHonestPeersIsNotReset) {
+  constexpr std::size_t places = side_capacity<External>.half_open;
+  net.outside.send(
+      net.outside.echo_request(address(TwoSidedStack::partner_v4), address(TwoSidedStack::external_v4), {}));
+  net.settle();  // the neighbour is known now
+  std::vector<TcpPeer> peers;
+  for (std::size_t i = 0; i < 2 * places; ++i) {
+    peers.push_back(partner(static_cast<std::uint16_t>(20000 + i)));
+    peers.back().send_syn();
+    net.settle();
+  }
+  for (TcpPeer& peer : peers) {
+    peer.poll();
+    net.settle();
+  }
+  EXPECT_EQ(external_acceptor.clients.size(), places) << "the others' SYNs were dropped, and will come again";
+  for (TcpPeer& peer : peers) EXPECT_FALSE(peer.reset);
 }
 
 TEST_F(ConnectionTest, AFloodOutsideLeavesRoomInside) {
