@@ -56,7 +56,7 @@ Border::Border(const Services& services)
       external_sessions_({external_, services.tasks, services.tls, relay_, external_streams_}),
       internal_sessions_({internal_, services.tasks, services.tls, relay_, internal_streams_}),
       relay_({services.tasks, services.board.clock(), services.directory, resolver_, external_sessions_,
-              internal_sessions_, external_chunks_, internal_chunks_, services.settings.gateway_wait.value}),
+              internal_sessions_, external_answers_, internal_answers_, services.settings.gateway_wait.value}),
       s2s_listener_(external_, external_sessions_),
       gateway_listener_(internal_, internal_sessions_) {}
 

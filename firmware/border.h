@@ -90,8 +90,12 @@ class Border {
 
   std::array<xmpp::Chunk, limits::external_chunks> external_chunk_memory_;
   std::array<xmpp::Chunk, limits::internal_chunks> internal_chunk_memory_;
+  std::array<xmpp::Chunk, limits::answer_chunks> external_answer_memory_;
+  std::array<xmpp::Chunk, limits::answer_chunks> internal_answer_memory_;
   xmpp::ChunkPool external_chunks_{external_chunk_memory_};
   xmpp::ChunkPool internal_chunks_{internal_chunk_memory_};
+  xmpp::ChunkPool external_answers_{external_answer_memory_};
+  xmpp::ChunkPool internal_answers_{internal_answer_memory_};
   ExternalStreamPolicy external_policy_;
   InternalStreamPolicy internal_policy_;
   xmpp::StreamServices external_streams_;

@@ -20,7 +20,7 @@ inline constexpr std::size_t external_streams = 1000;
 inline constexpr std::size_t internal_streams = 16;
 /// Bytes of one stream's arena: TLS (about 27 KiB idle, 34 KiB at the peak of a handshake with an RSA chain, when there
 /// is no parser) and the XML parser (2 KiB, 4 more after stanzas, and its buffer).
-inline constexpr std::size_t session_arena_bytes = (sizeof(void*) == 4 ? 36 : 52) * kib;
+inline constexpr std::size_t session_arena_bytes = (sizeof(void*) == 4 ? 35 : 52) * kib;
 
 // ---- stanzas ----
 
@@ -28,6 +28,8 @@ inline constexpr std::size_t session_arena_bytes = (sizeof(void*) == 4 ? 36 : 52
 /// the usual 200 bytes.
 inline constexpr std::size_t external_chunks = 2048;
 inline constexpr std::size_t internal_chunks = 2048;
+/// Chunks for error answers, apart from the above: an answer takes one or two, and frees them once it is sent.
+inline constexpr std::size_t answer_chunks = 64;
 /// Chunk bytes waiting in one stream's output queue before its senders are held back. Two TCP send buffers' worth keeps
 /// the wire busy; more would only hide a slow receiver.
 inline constexpr std::size_t stream_output_queue_bytes = 32 * kib;
@@ -54,7 +56,8 @@ inline constexpr std::size_t dns_connections = 4;
 
 inline constexpr std::size_t partners = 1000;
 inline constexpr std::size_t local_domains = 16;
-/// One slot of the card, text and PEM: 1,000 partners' lines (80 KiB) and 200 KiB of certificates, and most of it again.
+/// One slot of the card, text and PEM: 1,000 partners' lines (80 KiB) and 200 KiB of certificates, and most of it
+/// again.
 inline constexpr std::size_t settings_bytes = 512 * kib;
 /// Different sets of trust files among the partners: most name one of a few CAs; who has its own is one more set.
 inline constexpr std::size_t trust_sets = 256;

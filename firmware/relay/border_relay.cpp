@@ -341,7 +341,7 @@ void BorderRelay::answer_waiting(PairRoute& route) {
   while (!route.to_partner.empty()) {
     Stanza<Internal> stanza = policy_.recall(route.to_partner.pop());
     if (stanza.answerable()) {
-      auto reply = xmpp::make_error_reply(stanza, route.failure, services_.internal_chunks);
+      auto reply = xmpp::make_error_reply(stanza, route.failure, services_.internal_answers);
       if (!reply) {
         StanzaQueue<External> first;
         first.push(policy_.recall(std::move(stanza)));
@@ -379,7 +379,7 @@ bool BorderRelay::answer(PairRoute& route, const Stanza<External>& stanza, const
     ++counters_.unanswered;
     return true;
   }
-  auto reply = xmpp::make_error_reply(stanza, error, services_.external_chunks);
+  auto reply = xmpp::make_error_reply(stanza, error, services_.external_answers);
   if (!reply) return false;
   ++counters_.answered;
   route.to_partner.push(std::move(*reply));
@@ -392,7 +392,7 @@ Delivery BorderRelay::answer_on(Peer<Internal>& peer, const Stanza<Internal>& st
     ++counters_.unanswered;
     return Delivery::taken;
   }
-  auto reply = xmpp::make_error_reply(stanza, error, services_.internal_chunks);
+  auto reply = xmpp::make_error_reply(stanza, error, services_.internal_answers);
   if (reply && peer.stream->send(std::move(*reply))) {
     ++counters_.answered;
     return Delivery::taken;

@@ -38,8 +38,10 @@ class BorderRelay {
     net::dns::ServiceResolver& resolver;
     PartnerDialer& dialer;
     PeerOwner<net::Internal>& gateways;
-    xmpp::ChunkPool& external_chunks;
-    xmpp::ChunkPool& internal_chunks;
+    /// Only for error answers, to partners and to gateways: what waits may fill a side's pool, and its answers still
+    /// come.
+    xmpp::ChunkPool& external_answers;
+    xmpp::ChunkPool& internal_answers;
     Duration gateway_wait;  // how long a stanza waits for a gateway's stream before remote-server-timeout
   };
 
