@@ -143,6 +143,29 @@ TEST(Pool, VisitsOnlyObjectsInUse_AndAVisitorMayReleaseItsOwn) {
   EXPECT_EQ(pool.in_use(), 2U);
 }
 
+TEST(Pool, FindsTheObjectByItsPlaceAndByAPartOfIt) {
+  int alive = 0;
+  Pool<Counted, 3> pool;
+  Counted* first = pool.acquire(alive, 1);
+  Counted* second = pool.acquire(alive, 2);
+  EXPECT_EQ(pool.get(pool.index_of(*second)), second);
+  EXPECT_EQ(&pool.containing(&second->value), second);
+  EXPECT_EQ(&pool.containing(first), first);
+  const std::size_t place = pool.index_of(*first);
+  pool.release(*first);
+  EXPECT_EQ(pool.get(place), nullptr);
+}
+
+TEST(PoolDeathTest, NothingContainsWhatIsOutsideOrReleased) {
+  int alive = 0;
+  Pool<Counted, 2> pool;
+  Counted stranger(alive, 0);
+  EXPECT_DEATH(pool.containing(&stranger), "assertion failed");
+  Counted* object = pool.acquire(alive, 1);
+  pool.release(*object);
+  EXPECT_DEATH(pool.containing(object), "assertion failed");
+}
+
 TEST(PoolDeathTest, RefusesAnObjectThatIsNotInUse) {
   int alive = 0;
   Pool<Counted, 2> pool;
