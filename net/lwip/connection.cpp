@@ -21,7 +21,6 @@ ConnectError to_connect_error(err_t error) {
 }  // namespace
 
 TcpConnection::~TcpConnection() {
-  tasks_.cancel(owner_);
   const bool unread = received_ != nullptr;
   discard_received();
   if (pcb_ == nullptr) return;

@@ -45,12 +45,12 @@ ip4_addr_t netmask_of(const IpPrefix& prefix) {
 
 /// lwIP numbers all its packets, of both interfaces, from one counter: an observer outside could count the packets
 /// inside (and scan others through us). RFC 6864 lets the number be anything that does not repeat soon.
-void randomise_identification(const pbuf& packet, hal::Random& random) {
+void replace_identification(const pbuf& packet, Stack& stack) {
   if (packet.len < SIZEOF_ETH_HDR + IP_HLEN) return;
   auto* ethernet = static_cast<eth_hdr*>(packet.payload);
   if (ethernet->type != PP_HTONS(ETHTYPE_IP)) return;
   auto* ip = reinterpret_cast<ip_hdr*>(static_cast<std::uint8_t*>(packet.payload) + SIZEOF_ETH_HDR);
-  const auto identification = static_cast<std::uint16_t>(random.next_u32());
+  const std::uint16_t identification = stack.packet_identification();
   // RFC 1624 eqn. 3.
   std::uint32_t sum = std::uint32_t{static_cast<std::uint16_t>(~IPH_CHKSUM(ip))} +
                       static_cast<std::uint16_t>(~IPH_ID(ip)) + identification;
@@ -465,7 +465,7 @@ std::size_t InterfaceBody::tail_room(const pbuf& packet) {
 err_t InterfaceBody::link_output(netif* interface, pbuf* packet) { return of(*interface).transmit(*packet); }
 
 err_t InterfaceBody::transmit(const pbuf& packet) {
-  randomise_identification(packet, stack_.random());
+  replace_identification(packet, stack_);
   std::array<std::span<const std::byte>, max_transmit_parts> parts;
   std::size_t count = 0;
   for (const pbuf* part = &packet; part != nullptr; part = part->next) {

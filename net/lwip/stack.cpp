@@ -55,6 +55,7 @@ void Stack::init() {
   SALLYPORT_ASSERT(!initialised_);
   initialised_ = true;
   sequence_key_ = random_key(random_);
+  identification_key_ = random_key(random_);
   flows_.set_key(random_key(random_));
   // lwIP cannot be taken down. Tests make one Stack after the other: they go on with the same one, and a new clock.
   static bool lwip_initialised = false;
@@ -87,6 +88,14 @@ std::uint32_t Stack::initial_sequence_number(const ip_addr_t& local, std::uint16
   append(rest, remote, remote_port);
   const auto clock = static_cast<std::uint32_t>(now().time_since_epoch() / 4us);
   return clock + static_cast<std::uint32_t>(SipHash(sequence_key_)(key));
+}
+
+/// A keyed hash of a counter: the DRBG itself would cost more than the rest of a packet.
+std::uint16_t Stack::packet_identification() {
+  const std::uint64_t number = identifications_++;
+  std::array<std::uint8_t, 8> block;
+  for (std::size_t i = 0; i < block.size(); ++i) block[i] = static_cast<std::uint8_t>(number >> (8 * i));
+  return static_cast<std::uint16_t>(SipHash(identification_key_)(block));
 }
 
 std::uint16_t Stack::random_port() {

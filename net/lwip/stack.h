@@ -44,6 +44,8 @@ class Stack {
   /// RFC 6528: a clock of 4 us plus a keyed hash of the connection's addresses and ports.
   std::uint32_t initial_sequence_number(const ip_addr_t& local, std::uint16_t local_port, const ip_addr_t& remote,
                                         std::uint16_t remote_port) const;
+  /// For an IPv4 header: does not repeat soon, tells nothing (RFC 6864, RFC 7739 5.3).
+  std::uint16_t packet_identification();
   /// RFC 6056 algorithm 1: from 49152 to 65535.
   std::uint16_t random_port();
 
@@ -59,6 +61,8 @@ class Stack {
   TaskQueue& tasks_;
   FlowTable flows_;
   SipKey sequence_key_;
+  SipKey identification_key_;
+  std::uint64_t identifications_ = 0;
   std::array<InterfaceBody*, max_interfaces> interfaces_{};
   bool initialised_ = false;
 };
