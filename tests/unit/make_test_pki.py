@@ -1,13 +1,13 @@
 #!/usr/bin/python3
-"""Certificates for the TLS unit tests, made at build time: make_test_pki.py <folder>.
+"""Certificates for the TLS tests, made at build time.
 
 Every certificate is judged against the tests' own clock, so the dates are fixed. The keys live in the build folder only.
 """
 
+import argparse
 import datetime
 import ipaddress
 import pathlib
-import sys
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -127,8 +127,23 @@ def make_rsa(pki):
     pki.leaf("partner-rsa-1024", middle, dns("partner.example"), rsa_key(1024), issuers=(middle,))
 
 
+def write_header(folder, header):
+    """The files as C++ strings, for programs on boards without files."""
+    lines = ["#pragma once", "namespace pki {"]
+    for path in sorted(folder.glob("*.*")):
+        text = path.read_text(encoding="ascii").replace("\n", "\\n")
+        name = path.name.replace("-", "_").replace(".", "_")
+        lines.append(f'[[maybe_unused]] inline constexpr const char* {name} = "{text}";')
+    lines.append("}  // namespace pki")
+    header.write_text("\n".join(lines) + "\n", encoding="ascii")
+
+
 def main():
-    pki = Pki(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--header", type=pathlib.Path, help="write the files as C++ strings, too")
+    arguments = parser.parse_args()
+    pki = Pki(arguments.folder)
     ca = pki.certificate(p256(), [], "Test CA", ca=True)
     pki.save("ca", ca)
     make_leaves(pki, ca)
@@ -162,6 +177,8 @@ def main():
     pki.write_key("encrypted-sec1.key", key, serialization.PrivateFormat.TraditionalOpenSSL, encryption)
     pki.write_key("ed25519.key", ed25519.Ed25519PrivateKey.generate())
     pki.write_key("p521.key", ec.generate_private_key(ec.SECP521R1()))
+    if arguments.header:
+        write_header(arguments.folder, arguments.header)
 
 
 if __name__ == "__main__":
