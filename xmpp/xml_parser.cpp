@@ -16,8 +16,8 @@ namespace sallyport::xmpp {
 
 namespace {
 
-// With 1 KiB at a time expat stays with its smallest buffer, 2 KiB, as long as no tag is longer than 1 KiB.
-constexpr std::size_t window_bytes = 1024;
+// expat stays with its smallest buffer, 1 KiB (cmake/third_party), as long as no tag is longer than this.
+constexpr std::size_t window_bytes = 512;
 
 // Cannot stand in a URI, and expat refuses a namespace name that holds it.
 constexpr char separator = '\n';

@@ -101,7 +101,7 @@ class XmlParser {
   std::size_t memory() const { return memory_; }
   bool is_open() const { return parser_ != nullptr; }
 
-  /// Parses what it stopped in front of, or else reads from `input` once (at most 1 KiB) and parses that.
+  /// Parses what it stopped in front of, or else reads from `input` once (at most 512 bytes) and parses that.
   Progress read(net::Transport& input);
   const StreamError& error() const { return error_; }
 
