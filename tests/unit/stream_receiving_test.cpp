@@ -407,7 +407,7 @@ TEST_F(Established, RefusesToRelayBetweenPartners_Rfc6120_4_9_3_6) {
                StreamErrorCondition::host_unknown);
 }
 
-TEST_F(Established, RefusesATOfAnotherStream_Rfc6120_4_9_3_7) {
+TEST_F(Established, RefusesAToOfAnotherStream_Rfc6120_4_9_3_7) {
   expect_error(peer_.say("<message from='a@partner.example' to='b@branch.example'/>"),
                StreamErrorCondition::improper_addressing);
 }
