@@ -20,14 +20,14 @@ inline constexpr std::size_t external_streams = 1000;
 inline constexpr std::size_t internal_streams = 16;
 /// Bytes of one stream's arena: TLS (about 27 KiB idle, 34 KiB at the peak of a handshake with an RSA chain, when there
 /// is no parser) and the XML parser (2 KiB, 4 more after stanzas, and its buffer).
-inline constexpr std::size_t session_arena_bytes = (sizeof(void*) == 4 ? 35 : 52) * kib;
+inline constexpr std::size_t session_arena_bytes = (sizeof(void*) == 4 ? 36 : 52) * kib;
 
 // ---- stanzas ----
 
-/// Chunks (512 bytes) that stanzas from partners may hold, all streams together: 8 of the largest stanza, or 2,048 of
+/// Chunks (512 bytes) that stanzas from partners may hold, all streams together: 6 of the largest stanza, or 1,536 of
 /// the usual 200 bytes.
-inline constexpr std::size_t external_chunks = 2048;
-inline constexpr std::size_t internal_chunks = 2048;
+inline constexpr std::size_t external_chunks = 1536;
+inline constexpr std::size_t internal_chunks = 1536;
 /// Chunks for error answers, apart from the above: an answer takes one or two, and frees them once it is sent.
 inline constexpr std::size_t answer_chunks = 64;
 /// Chunk bytes waiting in one stream's output queue before its senders are held back. Two TCP send buffers' worth keeps
@@ -61,9 +61,9 @@ inline constexpr std::size_t local_domains = 16;
 inline constexpr std::size_t settings_bytes = 512 * kib;
 /// Different sets of trust files among the partners: most name one of a few CAs; who has its own is one more set.
 inline constexpr std::size_t trust_sets = 256;
-/// Parsed certificates and keys: about 2 KiB for a CA certificate, one per set and some to spare, and 24 KiB for our
+/// Parsed certificates and keys: about 1.5 KiB for a CA certificate, one per set, and 24 KiB for our
 /// own two.
-inline constexpr std::size_t credential_arena_bytes = 560 * kib;
+inline constexpr std::size_t credential_arena_bytes = 448 * kib;
 
 // ---- loop ----
 

@@ -36,7 +36,7 @@
 #define MBEDTLS_PSA_CRYPTO_C
 #define MBEDTLS_PSA_STATIC_KEY_SLOTS
 #define MBEDTLS_PSA_STATIC_KEY_SLOT_BUFFER_SIZE 112 /* P-384 public key 97, HKDF secret 64 */
-#define MBEDTLS_PSA_KEY_SLOT_COUNT 1024
+#define MBEDTLS_PSA_KEY_SLOT_COUNT 512
 #define MBEDTLS_PSA_ASSUME_EXCLUSIVE_BUFFERS /* one loop: nobody changes a buffer during a call */
 
 /* Ciphers and hashes ------------------------------------------------------------------------------------------------
