@@ -41,7 +41,9 @@ def run_inside(argv: list[str]) -> int:
     def die_with_parent() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
-    child = subprocess.Popen(command, env={**os.environ, _MARK: "1"}, preexec_fn=die_with_parent)
+    # Debian keeps the folders of administration out of other users' PATH.
+    path = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
+    child = subprocess.Popen(command, env={**os.environ, _MARK: "1", "PATH": path}, preexec_fn=die_with_parent)
 
     def pass_on(number: int, _frame) -> None:
         for pid in _children_of(child.pid):

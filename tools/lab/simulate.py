@@ -103,6 +103,8 @@ def simulate(options: argparse.Namespace, screen: Screen) -> int:
     simulation = Simulation(options, screen, folder)
     try:
         good = simulation.run()
+        if not good:
+            simulation.show_console_log()
         if not options.once:
             simulation.console()
         return 0 if good else 1
@@ -140,6 +142,13 @@ class Simulation:
     def stop(self) -> None:
         self._closing.close()
 
+    def show_console_log(self) -> None:
+        appliance = getattr(self, "_appliance", None)
+        if appliance and appliance.console.log.exists():
+            self._screen.heading("What the appliance's console said last")
+            for line in appliance.console.log.read_text(errors="replace").splitlines()[-25:]:
+                self._screen.line("  " + line)
+
     def console(self) -> None:
         """The appliance's console on this terminal until Ctrl-]."""
         appliance = getattr(self, "_appliance", None)
@@ -154,6 +163,8 @@ class Simulation:
                           + "; romeo and juliet stay online meanwhile.")
         self._screen.line()
         pass_through(appliance)
+        self._screen.line("Left the console. The networks and all that ran in them are gone; " + self._screen.bold("tools/simulate")
+                          + " makes them again.")
 
     def _start(self) -> None:
         from . import internet as net
