@@ -39,7 +39,7 @@ inline constexpr std::size_t route_queue_bytes = 64 * kib;
 // ---- routes: pairs of a local and a partner's domain that are in use ----
 
 /// One for each stream, and room for pairs that only wait (for the gateway, or in back-off). About 900 bytes each.
-inline constexpr std::size_t routes = external_streams + 256;
+inline constexpr std::size_t routes = external_streams + 64;
 inline constexpr std::size_t route_buckets = 1024;
 /// A route without streams and queues is forgotten after this.
 inline constexpr Duration route_idle = std::chrono::seconds(120);
