@@ -68,6 +68,8 @@ class Rack:
         self._current = Appliance(self.board, self.firmware, settings, self.folder / f"boot-{self._count:03}", card_options, host_options)
         if prepare:
             prepare(self._current.card)
+        if card_options or prepare or host_options:
+            self._current.mark_damaged()  # no test that asks for an ordinary appliance shall get this one
         self._current.start()
         return self._current
 
