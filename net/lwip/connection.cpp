@@ -25,7 +25,7 @@ TcpConnection::~TcpConnection() {
   discard_received();
   if (pcb_ == nullptr) return;
   if (close_requested_ && !unread && state_ == ByteStreamState::open) {
-    interface_.leave(InterfaceBody::flow_of(*pcb_), linger);
+    interface_.tcp().leave(TcpQuota::flow_of(*pcb_), linger);
   } else {
     drop_pcb();
   }
@@ -42,8 +42,8 @@ Result<void, ConnectError> TcpConnection::connect(const Endpoint& remote) {
 
 Result<void, ConnectError> TcpConnection::start(const Endpoint& remote) {
   if (!interface_.has_route(remote.address)) return fail(ConnectError::unreachable);
-  if (!interface_.may_own_another()) {
-    interface_.refuse_connection();
+  if (!interface_.tcp().may_own_another()) {
+    interface_.tcp().refuse_connection();
     return fail(ConnectError::no_resources);
   }
   const netif& netif = interface_.lwip_netif();
@@ -51,8 +51,8 @@ Result<void, ConnectError> TcpConnection::start(const Endpoint& remote) {
   const ip_addr_t peer = to_lwip(remote.address, netif);
   pcb_ = tcp_new_ip_type(IP_GET_TYPE(&peer));
   if (pcb_ == nullptr) return fail(ConnectError::no_resources);
-  Flow& flow = interface_.track(*pcb_, FlowStage::owned, true);
-  interface_.own(flow, *this);
+  Flow& flow = interface_.tcp().track(*pcb_, FlowStage::owned, true);
+  interface_.tcp().own(flow, *this);
   tcp_bind_netif(pcb_, &netif);
   set_callbacks();
   ConnectError error = bind_to_random_port(*pcb_, local);
@@ -65,8 +65,8 @@ Result<void, ConnectError> TcpConnection::start(const Endpoint& remote) {
     return fail(error);
   }
   interface_.stack().flows().index(flow);
-  interface_.account(flow);
-  interface_.set_deadline(flow, connect_timeout);
+  interface_.tcp().account(flow);
+  interface_.tcp().set_deadline(flow, connect_timeout);
   state_ = ByteStreamState::connecting;
   return {};
 }
@@ -91,8 +91,8 @@ void TcpConnection::adopt(Flow& flow, const Endpoint& remote) {
   remote_ = remote;
   state_ = ByteStreamState::open;
   failure_ = ConnectError::none;
-  interface_.own(flow, *this);
-  interface_.account(flow);
+  interface_.tcp().own(flow, *this);
+  interface_.tcp().account(flow);
   set_callbacks();
   notify();
 }
@@ -110,7 +110,7 @@ void TcpConnection::set_callbacks() {
 void TcpConnection::drop_pcb() {
   tcp_pcb* pcb = pcb_;
   pcb_ = nullptr;
-  InterfaceBody::flow_of(*pcb).connection = nullptr;
+  TcpQuota::flow_of(*pcb).connection = nullptr;
   tcp_arg(pcb, nullptr);
   tcp_err(pcb, nullptr);
   tcp_abandon(pcb, pcb->state == SYN_SENT ? 0 : 1);
@@ -151,9 +151,9 @@ std::size_t TcpConnection::segment_bytes() const {
 
 std::size_t TcpConnection::write_room() const {
   if (pcb_ == nullptr || state_ != ByteStreamState::open || close_requested_) return 0;
-  const Flow& flow = InterfaceBody::flow_of(*pcb_);
+  const Flow& flow = TcpQuota::flow_of(*pcb_);
   const std::size_t queue_room = TCP_SND_QUEUELEN - std::min<std::size_t>(TCP_SND_QUEUELEN, pcb_->snd_queuelen);
-  const std::size_t blocks = std::min(interface_.send_allowance(flow), queue_room);
+  const std::size_t blocks = std::min(interface_.tcp().send_allowance(flow), queue_room);
   return std::min<std::size_t>(tcp_sndbuf(pcb_), pcb_->unsent_oversize + blocks * segment_bytes());
 }
 
@@ -166,7 +166,7 @@ std::size_t TcpConnection::write(std::span<const std::byte> bytes) {
     notify();
     return 0;
   }
-  interface_.account(InterfaceBody::flow_of(*pcb_));
+  interface_.tcp().account(TcpQuota::flow_of(*pcb_));
   return count;
 }
 
@@ -188,7 +188,7 @@ void TcpConnection::close() {
   if (close_requested_ || state_ == ByteStreamState::closed || state_ == ByteStreamState::idle) return;
   if (state_ == ByteStreamState::connecting) return abort();
   close_requested_ = true;
-  interface_.set_deadline(InterfaceBody::flow_of(*pcb_), linger);
+  interface_.tcp().set_deadline(TcpQuota::flow_of(*pcb_), linger);
   flush();
   tcp_shutdown(pcb_, 0, 1);  // out of memory: lwIP repeats it from its timer
 }
@@ -215,9 +215,9 @@ void TcpConnection::pcb_destroyed() {
 err_t TcpConnection::on_connected(void* self, tcp_pcb*, err_t) {
   auto& connection = *static_cast<TcpConnection*>(self);
   connection.state_ = ByteStreamState::open;
-  Flow& flow = InterfaceBody::flow_of(*connection.pcb_);
-  connection.interface_.clear_deadline(flow);
-  connection.interface_.account(flow);
+  Flow& flow = TcpQuota::flow_of(*connection.pcb_);
+  connection.interface_.tcp().clear_deadline(flow);
+  connection.interface_.tcp().account(flow);
   connection.notify();
   return ERR_OK;
 }
@@ -229,7 +229,7 @@ err_t TcpConnection::on_received(void* self, tcp_pcb*, pbuf* segments, err_t) {
 
 err_t TcpConnection::on_sent(void* self, tcp_pcb* pcb, u16_t) {
   auto& connection = *static_cast<TcpConnection*>(self);
-  connection.interface_.account(InterfaceBody::flow_of(*pcb));
+  connection.interface_.tcp().account(TcpQuota::flow_of(*pcb));
   connection.notify();
   return ERR_OK;
 }
@@ -240,7 +240,7 @@ void TcpConnection::on_received(pbuf* segments) {
   if (segments == nullptr) {
     fin_received_ = true;
     if (pcb_->state == TIME_WAIT) {  // both directions are done; lwIP keeps the PCB for itself
-      interface_.leave(InterfaceBody::flow_of(*pcb_), linger);
+      interface_.tcp().leave(TcpQuota::flow_of(*pcb_), linger);
       pcb_destroyed();
     }
   }

@@ -70,7 +70,7 @@ err_t sallyport_lwip_tcp_input(tcp_pcb* pcb, tcp_hdr* header, pbuf* segment) {
 
   if (segment->tot_len == 0) return ERR_OK;
   InterfaceBody& interface = InterfaceBody::of(*netif_get_by_index(pcb->netif_idx));
-  return interface.admit_data(*pcb, header->seqno, segment->tot_len) ? ERR_OK : ERR_MEM;
+  return interface.tcp().admit_data(*pcb, header->seqno, segment->tot_len) ? ERR_OK : ERR_MEM;
 }
 
 }  // extern "C"

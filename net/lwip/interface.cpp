@@ -27,15 +27,7 @@ constexpr std::uint16_t v6_mtu = 1280;
 constexpr s8_t link_local_index = 0;
 constexpr s8_t global_index = 1;
 
-/// A half-open connection younger than this is not given up for a newer one: its peer's ACK may be on its way, and
-/// would be answered with a reset. A SYN that finds no place is dropped instead, and comes again.
-constexpr auto half_open_patience = 500ms;
-
 constexpr std::size_t max_transmit_parts = 8;
-
-/// Of the receive pool, what is kept for connections that hold nothing, and for segments without data.
-constexpr std::size_t low_pool_fraction = 8;
-constexpr std::size_t reserved_pool_fraction = 16;
 
 ip4_addr_t netmask_of(const IpPrefix& prefix) {
   ip4_addr_t mask;
@@ -84,7 +76,6 @@ InterfaceBody::InterfaceBody(Stack& stack, hal::EthernetMac& mac, const SideCapa
                              std::uint16_t listen_port, std::span<ReceiveBuffer> buffers)
     : stack_(stack),
       mac_(mac),
-      capacity_(capacity),
       name_(name),
       listen_port_(listen_port),
       filter_(*this),
@@ -92,7 +83,7 @@ InterfaceBody::InterfaceBody(Stack& stack, hal::EthernetMac& mac, const SideCapa
       echo_rate_(50, 20ms),
       error_rate_(50, 20ms),
       neighbor_rate_(200, 5ms),
-      budget_(capacity.shared_blocks) {
+      tcp_(stack, *this, mac, capacity) {
   for (ReceiveBuffer& buffer : buffers) {
     buffer.owner = this;
     buffer.header.custom_free_function = release_buffer;
@@ -103,42 +94,49 @@ InterfaceBody::InterfaceBody(Stack& stack, hal::EthernetMac& mac, const SideCapa
 
 InterfaceBody::~InterfaceBody() {
   if (!up_) return;
-  for (auto& flows : flows_)
-    while (Flow* flow = flows.front()) tcp_abandon(&flow->pcb, 0);
+  tcp_.abandon_all();
   netif_remove(&netif_);
   stack_.remove(*this);
 }
 
 void InterfaceBody::bring_up(const InterfaceSettings& settings) {
-  SALLYPORT_ASSERT(mac_.receive_buffers() <= capacity_.receive_buffers);
+  SALLYPORT_ASSERT(mac_.receive_buffers() <= tcp_.capacity().receive_buffers);
   if (!up_) initialise_netif();
   settings_ = settings;
 
-  ip4_addr_t address{}, mask{}, gateway{};
-  if (settings.v4) {
-    address = *ip_2_ip4(&static_cast<const ip_addr_t&>(to_lwip(settings.v4->address, netif_)));
-    mask = netmask_of(*settings.v4);
-  }
-  if (settings.gateway_v4) gateway = *ip_2_ip4(&static_cast<const ip_addr_t&>(to_lwip(*settings.gateway_v4, netif_)));
-  netif_set_addr(&netif_, &address, &mask, &gateway);
-
-  if (ip6_addr_isinvalid(netif_ip6_addr_state(&netif_, link_local_index)))
-    netif_create_ip6_linklocal_address(&netif_, 1);
-  if (settings.v6) {
-    const ip_addr_t global = to_lwip(settings.v6->address, netif_);
-    if (!ip6_addr_eq(netif_ip6_addr(&netif_, global_index), ip_2_ip6(&global))) {
-      netif_ip6_addr_set(&netif_, global_index, ip_2_ip6(&global));
-      netif_ip6_addr_set_state(&netif_, global_index, IP6_ADDR_TENTATIVE);  // duplicate address detection, RFC 4862 5.4
-    }
-  } else {
-    netif_ip6_addr_set_state(&netif_, global_index, IP6_ADDR_INVALID);
-  }
-
+  set_v4_address();
+  set_v6_addresses();
   configure_filter();
   neighbors_.clear();
   stack_.addresses_changed();
   if (link_up_) announce();
   poll_link(stack_.now());
+}
+
+void InterfaceBody::set_v4_address() {
+  const auto to_v4 = [this](const IpAddress& address) {
+    const ip_addr_t converted = to_lwip(address, netif_);
+    return *ip_2_ip4(&converted);
+  };
+  ip4_addr_t address{}, mask{}, gateway{};
+  if (settings_.v4) {
+    address = to_v4(settings_.v4->address);
+    mask = netmask_of(*settings_.v4);
+  }
+  if (settings_.gateway_v4) gateway = to_v4(*settings_.gateway_v4);
+  netif_set_addr(&netif_, &address, &mask, &gateway);
+}
+
+void InterfaceBody::set_v6_addresses() {
+  if (ip6_addr_isinvalid(netif_ip6_addr_state(&netif_, link_local_index)))
+    netif_create_ip6_linklocal_address(&netif_, 1);
+  if (!settings_.v6) return netif_ip6_addr_set_state(&netif_, global_index, IP6_ADDR_INVALID);
+  const ip_addr_t global = to_lwip(settings_.v6->address, netif_);
+  if (ip6_addr_eq(netif_ip6_addr(&netif_, global_index), ip_2_ip6(&global)) &&
+      !ip6_addr_isinvalid(netif_ip6_addr_state(&netif_, global_index)))
+    return;
+  netif_ip6_addr_set(&netif_, global_index, ip_2_ip6(&global));
+  netif_ip6_addr_set_state(&netif_, global_index, IP6_ADDR_TENTATIVE);  // duplicate address detection, RFC 4862 5.4
 }
 
 bool InterfaceBody::poll(std::size_t max_frames) {
@@ -151,13 +149,6 @@ bool InterfaceBody::poll(std::size_t max_frames) {
     receive(frame);
   }
   return true;
-}
-
-TcpCounters InterfaceBody::tcp_counters() const {
-  const auto count = [this](FlowStage stage) { return flows_[index(stage)].size(); };
-  return {count(FlowStage::owned), count(FlowStage::half_open), count(FlowStage::closing),
-          half_open_evicted_,      refused_connections_,        shed_segments_,
-          strong_host_refusals_};
 }
 
 std::optional<IpAddress> InterfaceBody::local_address(const IpAddress& remote) const {
@@ -241,18 +232,11 @@ void InterfaceBody::poll_link(Instant now) {
     socket->expire(now);
 }
 
-/// What was in flight goes out again at once instead of at the end of a long back-off.
 void InterfaceBody::link_came_up() {
   netif_set_link_up(&netif_);
   neighbors_.clear();
   announce();
-  for (FlowStage stage : {FlowStage::owned, FlowStage::closing}) {
-    for (Flow* flow = list_of(stage).front(); flow != nullptr; flow = list_of(stage).after(*flow)) {
-      if (flow->pcb.unacked == nullptr) continue;
-      flow->pcb.nrtx = 0;
-      tcp_rexmit_rto(&flow->pcb);
-    }
-  }
+  tcp_.retransmit_all();
 }
 
 void InterfaceBody::announce() {
@@ -323,7 +307,7 @@ void InterfaceBody::deliver(const hal::ReceivedFrame& frame) {
 /// PCB, or that there is none, so for this one call the list begins at the PCB, or is empty.
 void InterfaceBody::deliver_segment(const hal::ReceivedFrame& frame) {
   const Flow* flow = flow_of_segment(frame);
-  if (flow == nullptr && is_syn(frame)) make_room_for_half_open();  // now: of a hidden list lwIP can free nothing
+  if (flow == nullptr && is_syn(frame)) tcp_.make_room_for_half_open();  // now: of a hidden list lwIP can free nothing
   tcp_pcb* const pcb = flow != nullptr && flow->pcb.state != TIME_WAIT ? &flow->pcb : nullptr;
   tcp_pcb* const all = tcp_active_pcbs;
   tcp_active_pcbs = pcb;
@@ -482,137 +466,7 @@ void InterfaceBody::retry_transmission() {
   tcp_txnow();
 }
 
-// ---- flows: quotas and budgets -----------------------------------------------------------------------------------------
-
-Flow& InterfaceBody::flow_of(tcp_pcb& pcb) {
-  auto* flow = static_cast<Flow*>(tcp_ext_arg_get(&pcb, 0));
-  SALLYPORT_ASSERT(flow != nullptr);
-  return *flow;
-}
-
-Flow& InterfaceBody::track(tcp_pcb& pcb, FlowStage stage, bool initiated) {
-  static constexpr tcp_ext_arg_callbacks callbacks{on_flow_destroyed, on_passive_open};
-  Flow* flow = stack_.flows().add(*this, pcb, stage, initiated);
-  SALLYPORT_ASSERT(flow != nullptr);  // one per PCB
-  tcp_ext_arg_set_callbacks(&pcb, 0, &callbacks);
-  tcp_ext_arg_set(&pcb, 0, flow);
-  flow->began = stack_.now();
-  list_of(stage).push_back(*flow);
-  return *flow;
-}
-
-void InterfaceBody::set_stage(Flow& flow, FlowStage stage) {
-  list_of(flow.stage).remove(flow);
-  flow.stage = stage;
-  list_of(stage).push_back(flow);
-}
-
-void InterfaceBody::own(Flow& flow, TcpConnection& connection) {
-  flow.connection = &connection;
-  if (flow.stage != FlowStage::owned) set_stage(flow, FlowStage::owned);
-}
-
-void InterfaceBody::leave(Flow& flow, Duration linger) {
-  flow.connection = nullptr;
-  tcp_pcb* pcb = &flow.pcb;
-  tcp_arg(pcb, nullptr);
-  tcp_recv(pcb, nullptr);
-  tcp_err(pcb, nullptr);
-  tcp_sent(pcb, on_orphan_sent);
-  if (pcb->state == TIME_WAIT) return set_stage(flow, FlowStage::time_wait);
-  make_room_for_closing();
-  set_stage(flow, FlowStage::closing);
-  set_deadline(flow, linger);
-  // lwIP: after both directions are shut, data that still comes is answered with a reset, and FIN-WAIT-2 ends by
-  // itself. tcp_close() may free the PCB: `flow` is gone then.
-  tcp_close(pcb);
-}
-
-void InterfaceBody::make_room_for_closing() {
-  auto& closing = list_of(FlowStage::closing);
-  for (Flow* flow = closing.front(); flow != nullptr && closing.size() >= capacity_.closing;) {
-    Flow* next = closing.after(*flow);
-    if (flow->pcb.state == TIME_WAIT) set_stage(*flow, FlowStage::time_wait);
-    flow = next;
-  }
-  if (closing.size() >= capacity_.closing) tcp_abort(&closing.front()->pcb);
-}
-
-void InterfaceBody::set_deadline(Flow& flow, Duration after) {
-  constexpr auto tick = std::chrono::milliseconds(TCP_SLOW_INTERVAL);
-  flow.deadline = std::max<std::uint32_t>(1, tcp_ticks + static_cast<std::uint32_t>(after / tick));
-  tcp_poll(&flow.pcb, on_deadline_poll, 1);
-}
-
-err_t InterfaceBody::on_deadline_poll(void*, tcp_pcb* pcb) {
-  const Flow& flow = flow_of(*pcb);
-  if (static_cast<std::int32_t>(tcp_ticks - flow.deadline) < 0) return ERR_OK;
-  tcp_abandon(pcb, pcb->state == SYN_SENT ? 0 : 1);  // lwIP allows it here, and wants to know
-  return ERR_ABRT;
-}
-
-void InterfaceBody::make_room_for_half_open() {
-  auto& half_open = list_of(FlowStage::half_open);
-  if (half_open.size() < capacity_.half_open || stack_.now() - half_open.front()->began < half_open_patience) return;
-  ++half_open_evicted_;
-  tcp_abandon(&half_open.front()->pcb, 0);
-}
-
-err_t InterfaceBody::on_passive_open(u8_t, tcp_pcb_listen*, tcp_pcb* pcb) {
-  InterfaceBody& self = of(*netif_get_by_index(pcb->netif_idx));
-  self.stack_.flows().index(self.track(*pcb, FlowStage::half_open, false));
-  return ERR_OK;
-}
-
-err_t InterfaceBody::on_orphan_sent(void*, tcp_pcb* pcb, u16_t) {
-  Flow& flow = flow_of(*pcb);
-  flow.interface.account(flow);
-  return ERR_OK;
-}
-
-void InterfaceBody::on_flow_destroyed(u8_t, void* data) {
-  Flow& flow = *static_cast<Flow*>(data);
-  flow.interface.flow_destroyed(flow);
-}
-
-void InterfaceBody::flow_destroyed(Flow& flow) {
-  if (flow.connection != nullptr) flow.connection->pcb_destroyed();
-  budget_.account(flow.blocks, 0);
-  list_of(flow.stage).remove(flow);
-  stack_.flows().remove(flow);
-}
-
-void InterfaceBody::account(Flow& flow) {
-  const std::uint16_t blocks = flow.pcb.snd_queuelen;
-  budget_.account(flow.blocks, blocks);
-  flow.blocks = blocks;
-}
-
-// ---- receiving under pressure ------------------------------------------------------------------------------------------
-
-bool InterfaceBody::admit_data(tcp_pcb& pcb, std::uint32_t sequence, std::size_t length) {
-  const Flow& flow = flow_of(pcb);
-  const std::size_t free = mac_.receive_buffers_free();
-  const std::size_t all = mac_.receive_buffers();
-  const bool low = free * low_pool_fraction < all;
-  if (low && !receive_pool_was_low_) free_out_of_order_data();
-  receive_pool_was_low_ = low;
-
-  const std::size_t held = flow.connection != nullptr ? flow.connection->receive_buffers_held() : 0;
-  const bool in_order = sequence == pcb.rcv_nxt;
-  const bool compacted = in_order && flow.connection != nullptr && flow.connection->receive_tail_room() >= length;
-  bool admitted = held < TcpConnection::max_receive_buffers;
-  if (low) admitted = in_order && held == 0 && free * reserved_pool_fraction >= all;
-  if (admitted || compacted) return true;
-  ++shed_segments_;
-  return false;
-}
-
-void InterfaceBody::free_out_of_order_data() {
-  for (FlowStage stage : {FlowStage::owned, FlowStage::closing})
-    for (Flow* flow = list_of(stage).front(); flow != nullptr; flow = list_of(stage).after(*flow))
-      if (flow->pcb.ooseq != nullptr) tcp_free_ooseq(&flow->pcb);
-}
+// ---- what the filter asks ---------------------------------------------------------------------------------------------
 
 bool InterfaceBody::tcp_expected(const Endpoint& remote, std::uint16_t local_port) const {
   const Flow* flow = stack_.flows().find(*this, to_lwip(remote.address, netif_), remote.port, local_port);

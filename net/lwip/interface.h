@@ -30,8 +30,8 @@
 #include "net/lwip/neighbor_messages.h"
 #include "net/lwip/neighbors.h"
 #include "net/lwip/rate_limiter.h"
-#include "net/lwip/send_budget.h"
 #include "net/lwip/stack.h"
+#include "net/lwip/tcp_quota.h"
 #include "net/side.h"
 
 namespace sallyport::net {
@@ -48,17 +48,6 @@ struct FilterCounters {
   std::uint64_t refused = 0;                               // all reasons
   std::uint64_t rate_limited = 0;                          // ICMP, ARP, neighbour discovery beyond their rate
   std::array<std::uint64_t, refusal_reasons> by_reason{};  // indexed by Refusal
-};
-
-/// How a side's TCP stands, for the console. Counts, not totals, unless said otherwise.
-struct TcpCounters {
-  std::size_t connections = 0;  // owned by a Connection
-  std::size_t half_open = 0;
-  std::size_t closing = 0;
-  std::uint64_t half_open_evicted = 0;  // total: yielded to a newer SYN
-  std::uint64_t refused = 0;            // total: connections that found no room
-  std::uint64_t shed_segments = 0;      // total: data dropped because the receive pool ran low
-  std::uint64_t strong_host = 0;        // total: packets that lwIP would have taken for another interface; expected 0
 };
 
 /// lwIP's header for one received frame; the frame stays in the driver's memory. One exists per receive buffer.
@@ -94,7 +83,9 @@ class InterfaceBody : private ExpectedReplies, private NeighborLink {
   std::string_view name() const { return name_; }
   hal::EthernetMac& mac() { return mac_; }
   const FilterCounters& counters() const { return counters_; }
-  TcpCounters tcp_counters() const;
+  TcpCounters tcp_counters() const { return tcp_.counters(); }
+  /// Packets that lwIP would have taken for another interface, had the filter not been there first; expected 0.
+  std::uint64_t strong_host_refusals() const { return strong_host_refusals_; }
   /// The address that speaks to `remote`; nullopt: this side has none of that family.
   std::optional<IpAddress> local_address(const IpAddress& remote) const;
   /// On this side's link, or behind its gateway.
@@ -105,32 +96,9 @@ class InterfaceBody : private ExpectedReplies, private NeighborLink {
   Stack& stack() { return stack_; }
   netif& lwip_netif() { return netif_; }
   std::uint16_t listen_port() const { return listen_port_; }
-  const SideCapacity& capacity() const { return capacity_; }
+  TcpQuota& tcp() { return tcp_; }
   static InterfaceBody& of(const netif& from) { return *static_cast<InterfaceBody*>(from.state); }
 
-  /// The flow of a PCB that track() has seen.
-  static Flow& flow_of(tcp_pcb& pcb);
-  /// From now on the PCB counts in this side's quota.
-  Flow& track(tcp_pcb& pcb, FlowStage stage, bool initiated);
-  bool may_own_another() const { return flows_[index(FlowStage::owned)].size() < capacity_.connections; }
-  void own(Flow& flow, TcpConnection& connection);
-  /// The owner goes; lwIP may finish sending until `linger` is over.
-  void leave(Flow& flow, Duration linger);
-  /// Bounds the flow's life from now; afterwards it is reset, and its owner hears timed_out.
-  void set_deadline(Flow& flow, Duration after);
-  void clear_deadline(Flow& flow) { tcp_poll(&flow.pcb, nullptr, 0); }
-  void refuse_connection() { ++refused_connections_; }
-  /// lwIP has made a PCB for a SYN: it counts as half-open.
-  static err_t on_passive_open(u8_t id, tcp_pcb_listen* listener, tcp_pcb* pcb);
-  /// A SYN wants a place among the half-open.
-  void make_room_for_half_open();
-
-  std::size_t send_allowance(const Flow& flow) const { return budget_.allowance(flow.blocks); }
-  /// lwIP's send queue of the flow's PCB may have changed.
-  void account(Flow& flow);
-
-  /// Whether lwIP gets a segment with data: false sheds load (the peer sends it again).
-  bool admit_data(tcp_pcb& pcb, std::uint32_t sequence, std::size_t length);
   /// Bytes behind the pbuf's payload that may be written to; 0 when it is not one of our receive buffers.
   static std::size_t tail_room(const pbuf& buffer);
 
@@ -148,8 +116,6 @@ class InterfaceBody : private ExpectedReplies, private NeighborLink {
   ~InterfaceBody();
 
  private:
-  static constexpr std::size_t index(FlowStage stage) { return static_cast<std::size_t>(stage); }
-
   bool tcp_expected(const Endpoint& remote, std::uint16_t local_port) const override;
   bool udp_expected(const Endpoint& remote, std::uint16_t local_port) const override;
 
@@ -157,6 +123,8 @@ class InterfaceBody : private ExpectedReplies, private NeighborLink {
   err_t send_to(const hal::MacAddress& destination, pbuf& packet, IpFamily family) override;
 
   void initialise_netif();
+  void set_v4_address();
+  void set_v6_addresses();
   void configure_filter();
   void poll_link(Instant now);
   void link_came_up();
@@ -180,23 +148,13 @@ class InterfaceBody : private ExpectedReplies, private NeighborLink {
   err_t transmit(const pbuf& packet);
   void retry_transmission();
 
-  void set_stage(Flow& flow, FlowStage stage);
-  void make_room_for_closing();
-  void flow_destroyed(Flow& flow);
-  void free_out_of_order_data();
-  IntrusiveList<Flow>& list_of(FlowStage stage) { return flows_[index(stage)]; }
-
   static err_t output_v4(netif* interface, pbuf* packet, const ip4_addr_t* destination);
   static err_t output_v6(netif* interface, pbuf* packet, const ip6_addr_t* destination);
   static err_t link_output(netif* interface, pbuf* packet);
   static void release_buffer(pbuf* buffer);
-  static void on_flow_destroyed(u8_t id, void* flow);
-  static err_t on_deadline_poll(void* argument, tcp_pcb* pcb);
-  static err_t on_orphan_sent(void* argument, tcp_pcb* pcb, u16_t length);
 
   Stack& stack_;
   hal::EthernetMac& mac_;
-  SideCapacity capacity_;
   std::string_view name_;
   std::uint16_t listen_port_;
 
@@ -209,20 +167,15 @@ class InterfaceBody : private ExpectedReplies, private NeighborLink {
   Instant next_link_poll_{};
 
   ReceiveBuffer* free_buffers_ = nullptr;
-  bool receive_pool_was_low_ = false;
 
   FilterCounters counters_;
   RateLimiter echo_rate_;
   RateLimiter error_rate_;
   RateLimiter neighbor_rate_;
 
-  SendBudget budget_;
+  TcpQuota tcp_;
   bool transmit_blocked_ = false;
 
-  std::array<IntrusiveList<Flow>, flow_stages> flows_;
-  std::uint64_t half_open_evicted_ = 0;
-  std::uint64_t refused_connections_ = 0;
-  std::uint64_t shed_segments_ = 0;
   std::uint64_t strong_host_refusals_ = 0;
 
   IntrusiveList<UdpExpectations> sockets_;

@@ -24,7 +24,7 @@ void ListenerBody::close() {
 }
 
 tcp_pcb* ListenerBody::listen(const IpAddress& address) {
-  static constexpr tcp_ext_arg_callbacks callbacks{nullptr, InterfaceBody::on_passive_open};
+  static constexpr tcp_ext_arg_callbacks callbacks{nullptr, TcpQuota::on_passive_open};
   const ip_addr_t local = to_lwip(address, interface_.lwip_netif());
   tcp_pcb* pcb = tcp_new_ip_type(IP_GET_TYPE(&local));
   if (pcb == nullptr) return nullptr;
@@ -33,7 +33,7 @@ tcp_pcb* ListenerBody::listen(const IpAddress& address) {
     tcp_abandon(pcb, 0);
     return nullptr;
   }
-  tcp_pcb* listening = tcp_listen_with_backlog(pcb, static_cast<u8_t>(interface_.capacity().half_open));
+  tcp_pcb* listening = tcp_listen_with_backlog(pcb, static_cast<u8_t>(interface_.tcp().capacity().half_open));
   if (listening == nullptr) {
     tcp_abandon(pcb, 0);
     return nullptr;
@@ -48,12 +48,12 @@ err_t ListenerBody::on_accept(void* self, tcp_pcb* pcb, err_t error) {
   if (pcb == nullptr || error != ERR_OK) return ERR_VAL;
   auto& listener = *static_cast<ListenerBody*>(self);
   const Endpoint peer{from_lwip(pcb->remote_ip), pcb->remote_port};
-  TcpConnection* connection = listener.interface_.may_own_another() ? listener.accept(peer) : nullptr;
+  TcpConnection* connection = listener.interface_.tcp().may_own_another() ? listener.accept(peer) : nullptr;
   if (connection == nullptr) {
-    listener.interface_.refuse_connection();
+    listener.interface_.tcp().refuse_connection();
     return ERR_MEM;  // lwIP resets the connection
   }
-  connection->adopt(InterfaceBody::flow_of(*pcb), peer);
+  connection->adopt(TcpQuota::flow_of(*pcb), peer);
   listener.accepted(*connection);
   return ERR_OK;
 }

@@ -141,8 +141,8 @@ TEST_F(InterfaceTest, LwipItselfRefusesTheOtherSidesAddress) {
   inject(net.outside.echo_request(address("2001:db8:77::7"), address(TwoSidedStack::internal_v6), {}), net.external);
   inject(net.outside.echo_request(address(TwoSidedStack::gateway_v4), address(TwoSidedStack::external_v4), {}),
          net.internal);
-  EXPECT_EQ(net.external.tcp_counters().strong_host, 2U);
-  EXPECT_EQ(net.internal.tcp_counters().strong_host, 1U);
+  EXPECT_EQ(net.external.strong_host_refusals(), 2U);
+  EXPECT_EQ(net.internal.strong_host_refusals(), 1U);
   EXPECT_TRUE(net.outside.packets.empty());
   EXPECT_TRUE(net.inside.packets.empty());
   inject(net.outside.echo_request(address(TwoSidedStack::partner_v4), address(TwoSidedStack::external_v4), {}),
