@@ -45,6 +45,7 @@ class Rack:
         self.board = BOARDS[board]
         self.folder = folder
         self.firmware = firmware.resolve() if firmware else self.board.firmware()
+        self.runner_options: tuple[str, ...] = ()  # for the board's runner, e.g. --icount
         self._current: Appliance | None = None
         self._count = 0
 
@@ -66,6 +67,7 @@ class Rack:
         self.stop()
         self._count += 1
         self._current = Appliance(self.board, self.firmware, settings, self.folder / f"boot-{self._count:03}", card_options, host_options)
+        self._current.runner_options = self.runner_options
         if prepare:
             prepare(self._current.card)
         if card_options or prepare or host_options:
@@ -92,6 +94,7 @@ class Appliance:
         self._popen: subprocess.Popen | None = None
         self._qmp = folder / "qmp.sock"
         self._damaged = False
+        self.runner_options: tuple[str, ...] = ()
         if not firmware.exists():
             raise StartError(f"{firmware} does not exist: build it (tools/build {board.name})")
         folder.mkdir(parents=True)
@@ -161,7 +164,7 @@ class Appliance:
     def _command(self) -> list[str]:
         wires = ["--external", EXTERNAL.tap, "--internal", INTERNAL.tap, *(["--card", str(self.card)] if self.card.exists() else [])]
         if self.board.runner:
-            return [str(_ROOT / self.board.runner), *wires, "--qmp", str(self._qmp), str(self._firmware)]
+            return [str(_ROOT / self.board.runner), *wires, "--qmp", str(self._qmp), *self.runner_options, str(self._firmware)]
         return [str(self._firmware), *wires, *self._host_options]
 
     def _monitor(self, command: str, **arguments) -> None:
