@@ -78,9 +78,14 @@ def work_folder():
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def interrupt(_number: int, _frame) -> None:
+    """What pytest takes as the end of the run, not as a failed test."""
+    raise KeyboardInterrupt
+
+
 @pytest.fixture(scope="session")
 def internet(work_folder: Path):
-    sandbox.set_up()
+    sandbox.set_up(interrupt)
     internet = net.Internet(work_folder)
     captures = work_folder / "captures"
     captures.mkdir()

@@ -57,10 +57,16 @@ def run_inside(argv: list[str]) -> int:
     return code if code >= 0 else 128 - code
 
 
-def set_up() -> None:
-    """First thing inside: a private /run, the two namespaces, the two wires. Raises SandboxError with the kernel's words."""
-    signal.signal(signal.SIGTERM, _exit_on_signal)
-    signal.signal(signal.SIGHUP, _exit_on_signal)
+def exit_on_signal(number: int, _frame) -> None:
+    """A signal handler: leaves through every `finally`."""
+    sys.exit(128 + number)
+
+
+def set_up(handler=exit_on_signal) -> None:
+    """First thing inside: a private /run, the two namespaces, the two wires, `handler` for SIGTERM and SIGHUP (the init of a
+    process namespace gets no signal that it does not handle). Raises SandboxError with the kernel's words."""
+    signal.signal(signal.SIGTERM, handler)
+    signal.signal(signal.SIGHUP, handler)
     run("mount", "-t", "tmpfs", "tmpfs", "/run")
     os.makedirs("/run/netns", exist_ok=True)
     # /etc/resolv.conf may be a link into the /run that is hidden now; processes get their own mounted over what it names.
@@ -167,10 +173,6 @@ def _children_of(pid: int) -> list[int]:
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except FileNotFoundError:
         return []
-
-
-def _exit_on_signal(number: int, _frame) -> None:
-    sys.exit(128 + number)
 
 
 def _setns(descriptor: int) -> None:
