@@ -21,7 +21,7 @@ std::span<const std::byte> bytes_of(std::string_view text) { return std::as_byte
 
 std::string_view to_text(ImageError error) {
   switch (error) {
-    case ImageError::too_large: return "it is larger than the appliance's memory for settings (1 MiB)";
+    case ImageError::too_large: return "it is larger than the appliance's memory for settings";
     case ImageError::truncated: return "a length in it points behind its end";
     case ImageError::bad_text: return "its text does not end where it should";
     case ImageError::bad_name: return "a file in it has a name that is not allowed";

@@ -151,7 +151,7 @@ class MakeCard(unittest.TestCase):
 
     def test_says_when_the_content_is_too_large(self):
         self.write("ca.pem", CERTIFICATE * 20000)
-        self.assert_refused("1048576 are allowed")
+        self.assert_refused(f"{make_card.layout.MAX_PAYLOAD} are allowed")
 
     def test_reports_a_folder_that_cannot_be_written(self):
         self.card = self.root / "absent" / "card.img"

@@ -95,6 +95,30 @@ TEST_F(StoreTest, LoadsWhatMakeCardWrote) {
   EXPECT_FALSE(image_->find("zzz"));
 }
 
+// The tool and the firmware agree on the largest content, to the byte and to the file.
+TEST_F(StoreTest, LoadsTheLargestContentThatMakeCardTakes) {
+  std::map<std::string, std::string> files{{"settings.conf", "#" + std::string(limits::settings_bytes - 2, 'x')}};
+  const auto largest = fakes::make_card(files, "", card_);
+  ASSERT_EQ(largest.exit_code, 0) << largest.output;
+  ASSERT_TRUE(load());
+  EXPECT_EQ(image_->payload().size(), limits::settings_bytes);
+  files["settings.conf"] += "x";
+  EXPECT_NE(fakes::make_card(files, "", card_).exit_code, 0);
+
+  files.clear();
+  std::string& text = files["settings.conf"];
+  for (std::size_t i = 0; i < SettingsImage::max_files; ++i) {
+    text += "set partner p.example trust " + std::to_string(i) + ".pem\n";
+    files[std::to_string(i) + ".pem"] = certificate;
+  }
+  ASSERT_EQ(fakes::make_card(files, "", card_).exit_code, 0);
+  ASSERT_TRUE(load());
+  EXPECT_EQ(image_->file_count(), SettingsImage::max_files);
+  text += "set partner p.example trust more.pem\n";
+  files["more.pem"] = certificate;
+  EXPECT_NE(fakes::make_card(files, "", card_).exit_code, 0);
+}
+
 TEST_F(StoreTest, SavesIntoAllSlotsInTurnAndLoadsTheNewest) {
   Store store(card_);
   std::set<unsigned> slots;
