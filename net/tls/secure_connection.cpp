@@ -5,8 +5,10 @@
 
 #include "hal/base/assert.h"
 #include "hal/base/log.h"
+#include "net/tls/client_hello.h"
 #include "net/tls/failure.h"
 #include "net/tls/library_internals.h"
+#include "net/tls/profile.h"
 
 namespace sallyport::net::tls {
 namespace {
@@ -21,6 +23,13 @@ constexpr std::string_view out_of_memory = "the handshake and the peer's certifi
 
 const unsigned char* octets(std::span<const std::byte> bytes) {
   return reinterpret_cast<const unsigned char*>(bytes.data());
+}
+
+/// What the peer's RSA keys have computed on first use and keep: it may lie in scratch memory.
+void forget_rsa_values(mbedtls_x509_crt* chain) {
+  for (; chain != nullptr; chain = chain->next)
+    if (mbedtls_pk_can_do(&chain->pk, MBEDTLS_PK_RSA) != 0)
+      mbedtls_mpi_free(&mbedtls_pk_rsa(chain->pk)->MBEDTLS_PRIVATE(RN));
 }
 
 }  // namespace
@@ -164,17 +173,13 @@ bool SecureConnection::all_acknowledged() const {
 
 void SecureConnection::start_tls(const TlsParameters& parameters) {
   SALLYPORT_ASSERT(phase_ == Phase::clear && parameters.credentials != nullptr);
+  SALLYPORT_ASSERT(parameters.role == TlsRole::server || !parameters.server_name.empty());
   if (state() == TransportState::closed) return;
   if (plaintext_behind_the_upgrade()) {
     fail(failure_of(TransportFault::tls_local, "the peer sent cleartext where only TLS may follow (injection?)"));
     return;
   }
-  ArenaScope scope(arena_);
-  const int status = set_up_session(parameters);
-  if (status != 0) {
-    fail(failure_of(TransportFault::resources, out_of_memory, status));
-    return;
-  }
+  parameters_ = parameters;
   transition_to(Phase::handshake);
   engine_.tasks().schedule(*this);
 }
@@ -183,32 +188,46 @@ void SecureConnection::start_tls(const TlsParameters& parameters) {
 /// (RFC 6120 5.3.3, 5.4.3.3; CVE-2011-0411). A connection that begins with TLS has a ClientHello there.
 bool SecureConnection::plaintext_behind_the_upgrade() const { return read_in_clear_ && !stream_.peek().empty(); }
 
-int SecureConnection::set_up_session(const TlsParameters& parameters) {
-  const bool demand_certificate = parameters.anchors != nullptr;
-  role_ = parameters.role;
-  server_name_ = parameters.server_name;
-  const mbedtls_ssl_config& configuration =
-      parameters.credentials->configuration(role_, demand_certificate, parameters.alpn);
-  if (const int status = mbedtls_ssl_setup(&ssl_, &configuration); status != 0) return status;
+/// A server's session begins with the first bytes of its client: they tell the suites, and a client that never speaks
+/// costs no memory.
+bool SecureConnection::ready_to_begin() const {
+  return parameters_.role == TlsRole::client || !stream_.peek().empty() || stream_.end_of_stream() ||
+         stream_.state() == ByteStreamState::closed;
+}
+
+int SecureConnection::set_up_session() {
+  set_up_ = true;
+  if (const int status = mbedtls_ssl_setup(&ssl_, &configuration()); status != 0) return status;
   mbedtls_ssl_set_bio(&ssl_, this, bio_send, bio_receive, nullptr);
-  if (demand_certificate) {
+  const bool client = parameters_.role == TlsRole::client;
+  if (parameters_.anchors != nullptr) {
     // The library's parameter is not const, but a handshake only reads the anchors.
-    mbedtls_ssl_set_hs_ca_chain(&ssl_, const_cast<mbedtls_x509_crt*>(&parameters.anchors->chain()), nullptr);
+    mbedtls_ssl_set_hs_ca_chain(&ssl_, const_cast<mbedtls_x509_crt*>(&parameters_.anchors->chain()), nullptr);
     mbedtls_ssl_set_verify(&ssl_, PeerVerifier::on_certificate, &verifier_);
-    const bool by_server_name = role_ == TlsRole::client && parameters.required_names.empty();
-    verifier_.expect(*parameters.anchors, by_server_name ? std::span(&server_name_, 1) : parameters.required_names,
-                     role_);
+    const bool by_server_name = client && parameters_.required_names.empty();
+    verifier_.expect(*parameters_.anchors,
+                     by_server_name ? std::span(&parameters_.server_name, 1) : parameters_.required_names,
+                     parameters_.role);
   }
-  if (role_ == TlsRole::server) return 0;
+  if (!client) return 0;
   // Always, and from a terminated copy: without a name Mbed TLS would refuse or, worse, not check (CVE-2025-27809).
-  SALLYPORT_ASSERT(!server_name_.empty());
-  const FixedString<255> name(server_name_);
+  const FixedString<255> name(parameters_.server_name);
   return mbedtls_ssl_set_hostname(&ssl_, name.c_str());
+}
+
+const mbedtls_ssl_config& SecureConnection::configuration() const {
+  const bool demand_certificate = parameters_.anchors != nullptr;
+  if (parameters_.role == TlsRole::client)
+    return parameters_.credentials->client_configuration(demand_certificate, parameters_.alpn);
+  const bool preferred = client_hello_offers(stream_.peek(), preferred_suite);
+  return parameters_.credentials->server_configuration(demand_certificate,
+                                                       preferred ? Suites::preferred_in_tls13 : Suites::all);
 }
 
 /// One step of the handshake holds at most one public-key operation of our own or the verification of one chain; the
 /// loop does other work between the steps.
 void SecureConnection::step_handshake() {
+  if (!set_up_ && !begin_session()) return;
   Engine::HandshakeStep step(engine_, arena_);
   const int status = mbedtls_ssl_handshake_step(&ssl_);
   switch_to_application_keys(ssl_);
@@ -229,6 +248,15 @@ void SecureConnection::step_handshake() {
   } else {
     handshake_ended(status);
   }
+}
+
+/// False when there is nothing to do yet, or nothing more.
+bool SecureConnection::begin_session() {
+  if (!ready_to_begin()) return false;
+  ArenaScope scope(arena_);
+  const int status = set_up_session();
+  if (status != 0) fail(failure_of(TransportFault::resources, out_of_memory, status));
+  return status == 0;
 }
 
 void SecureConnection::handshake_succeeded() {
@@ -279,9 +307,13 @@ TransportFailure SecureConnection::explain(int status) const {
 Result<CertifiedName, CertificateError> SecureConnection::certify(std::string_view domain,
                                                                   const TrustAnchors& anchors) const {
   if (phase_ != Phase::secured) return unexpected(CertificateError::none_presented);
-  ArenaScope scope(arena_);
   // The library only reads the certificate, but its parameter is not const.
-  return verifier_.certify(const_cast<mbedtls_x509_crt*>(mbedtls_ssl_get_peer_cert(&ssl_)), domain, anchors);
+  auto* const chain = const_cast<mbedtls_x509_crt*>(mbedtls_ssl_get_peer_cert(&ssl_));
+  // An RSA signature wants more memory than an established session has left, and without it looks like a wrong one.
+  const Engine::HandshakeStep step(engine_, arena_);
+  auto certified = verifier_.certify(chain, domain, anchors);
+  forget_rsa_values(chain);
+  return certified;
 }
 
 void SecureConnection::close() {
