@@ -52,7 +52,7 @@ StreamBody::StreamBody(const StreamServices& services, net::Transport& transport
     : services_(services),
       transport_(transport),
       authenticator_(services.policy.directory()),
-      reader_(arena, services.random, services.chunks, services.policy),
+      reader_(arena, services.spare, services.random, services.chunks, services.policy),
       writer_(transport) {}
 
 StreamBody::~StreamBody() {

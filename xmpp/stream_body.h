@@ -60,6 +60,10 @@ struct StreamServices {
   ChunkPool& chunks;  // of the stream's own side
   const StreamPolicy& policy;
   std::size_t output_queue_bytes;  // bound of one stream's output queue, in chunk bytes
+  /// For tags that a session's arena has no room for, all streams of the side together: a tag of the largest size takes
+  /// 48 KiB while it arrives. nullptr: such a tag ends its stream with resource-constraint. Only authenticated peers
+  /// get at it.
+  Arena* spare = nullptr;
 };
 
 struct StreamCounters {

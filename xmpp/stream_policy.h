@@ -17,14 +17,14 @@
 namespace sallyport::xmpp {
 
 struct StreamLimits {
-  std::size_t stanza_bytes = 131'072;          // RFC 6120 13.12 asks for at least 10,000
-  std::size_t negotiation_bytes = 16'384;      // all bytes of a stream before it is authenticated
-  std::size_t token_bytes = 7168;              // one tag; text is no token. expat's buffer holds it and 1 KiB more
-  std::uint16_t depth = 64;                    // elements below <stream/>
-  std::uint16_t attributes = 64;               // per element
-  std::size_t header_namespace_bytes = 512;    // declarations of the peer's stream header, prefixes and names
-  Duration tls = std::chrono::seconds(15);     // handshake
-  Duration header = std::chrono::seconds(10);  // until the stream header is complete
+  std::size_t stanza_bytes = 131'072;      // RFC 6120 13.12 asks for at least 10,000
+  std::size_t negotiation_bytes = 16'384;  // all bytes of a stream before it is authenticated
+  std::size_t token_bytes = 10'240;        // one tag (text is none); RFC 6120 13.12 allows no stanza bound below 10,000
+  std::uint16_t depth = 64;                // elements below <stream/>
+  std::uint16_t attributes = 64;           // per element
+  std::size_t header_namespace_bytes = 512;           // declarations of the peer's stream header, prefixes and names
+  Duration tls = std::chrono::seconds(15);            // handshake
+  Duration header = std::chrono::seconds(10);         // until the stream header is complete
   Duration establishment = std::chrono::seconds(60);  // connect to authenticated; Lync's StreamEstablishmentTimeout
   Duration stanza = std::chrono::seconds(30);         // first byte to last
   Duration inactivity = std::chrono::seconds(600);    // no stanza for this long: close; Lync's StreamInactivityTimeout

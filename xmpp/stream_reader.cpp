@@ -79,10 +79,11 @@ bool is_answerable(StanzaKind kind, std::optional<std::string_view> type) {
 
 }  // namespace
 
-StreamReader::StreamReader(Arena& arena, hal::Random& random, ChunkPool& chunks, const StreamPolicy& policy)
+StreamReader::StreamReader(Arena& arena, Arena* spare, hal::Random& random, ChunkPool& chunks,
+                           const StreamPolicy& policy)
     : arena_(arena),
       policy_(policy),
-      parser_(arena, random, policy.limits(), *this),
+      parser_(arena, spare, random, policy.limits(), *this),
       inherited_(arena),
       assembler_(chunks) {
   // A RawSlice's length has 16 bits; each declaration is written with a space.
@@ -134,6 +135,7 @@ StanzaRecord* StreamReader::take_stanza() { return std::exchange(complete_, null
 void StreamReader::accept_stanzas(bool any_recipient) {
   stanzas_accepted_ = true;
   any_recipient_ = any_recipient;
+  parser_.allow_spare();
 }
 
 bool StreamReader::in_progress() const {

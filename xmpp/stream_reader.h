@@ -76,7 +76,8 @@ class StreamReader final : private XmlListener {
     failed        // see error()
   };
 
-  StreamReader(Arena& arena, hal::Random& random, ChunkPool& chunks, const StreamPolicy& policy);
+  /// `spare`: see StreamServices; may be nullptr.
+  StreamReader(Arena& arena, Arena* spare, hal::Random& random, ChunkPool& chunks, const StreamPolicy& policy);
   ~StreamReader();
 
   /// Forgets everything, also input that was read and not parsed; the next read() begins with a stream header.
@@ -93,8 +94,8 @@ class StreamReader final : private XmlListener {
   StanzaRecord* take_stanza();
   const StreamError& error() const { return error_; }
 
-  /// Until then a stanza is reported as an element at its start tag. `any_recipient`: a `to` that is no JID makes the
-  /// stanza's to invalid instead of failing the stream.
+  /// The peer is authenticated. Until then a stanza is reported as an element at its start tag. `any_recipient`: a `to`
+  /// that is no JID makes the stanza's to invalid instead of failing the stream.
   void accept_stanzas(bool any_recipient);
 
   /// Something began to arrive and is not complete.

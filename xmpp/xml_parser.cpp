@@ -22,11 +22,30 @@ constexpr std::size_t window_bytes = 512;
 // Cannot stand in a URI, and expat refuses a namespace name that holds it.
 constexpr char separator = '\n';
 
-constexpr XML_Memory_Handling_Suite memory_functions = {
-    [](size_t bytes) { return Arena::current()->allocate(bytes); },
-    [](void* pointer, size_t bytes) { return Arena::current()->resize(pointer, bytes); },
-    [](void* pointer) { Arena::current()->release(pointer); },
-};
+// Of the parser that is at work, when it may use one.
+Arena* spare_arena = nullptr;
+
+void* allocate(size_t bytes) {
+  void* memory = Arena::current()->allocate(bytes);
+  return memory != nullptr || spare_arena == nullptr ? memory : spare_arena->allocate(bytes);
+}
+
+void release(void* pointer) {
+  Arena& arena = *Arena::current();
+  if (pointer == nullptr || arena.owns(pointer)) return arena.release(pointer);
+  SALLYPORT_ASSERT(spare_arena != nullptr);
+  spare_arena->release(pointer);
+}
+
+void* resize(void* pointer, size_t bytes) {
+  Arena& arena = *Arena::current();
+  if (pointer == nullptr) return allocate(bytes);
+  if (!arena.owns(pointer)) return spare_arena->resize(pointer, bytes);
+  void* memory = arena.resize(pointer, bytes);
+  return memory != nullptr || spare_arena == nullptr ? memory : arena.move_to(*spare_arena, pointer, bytes);
+}
+
+constexpr XML_Memory_Handling_Suite memory_functions = {allocate, resize, release};
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
@@ -43,8 +62,14 @@ bool equals_ignoring_case(std::string_view left, std::string_view right) {
 // Every call into expat happens inside one: expat's memory comes from the session's arena.
 class XmlParser::Scope {
  public:
-  explicit Scope(XmlParser& parser) : parser_(parser), arena_(parser.arena_), before_(parser.arena_.in_use()) {}
-  ~Scope() { parser_.memory_ += parser_.arena_.in_use() - before_; }
+  explicit Scope(XmlParser& parser) : parser_(parser), arena_(parser.arena_), before_(parser.held_bytes()) {
+    SALLYPORT_ASSERT(spare_arena == nullptr);
+    if (parser.spare_allowed_) spare_arena = parser.spare_;
+  }
+  ~Scope() {
+    spare_arena = nullptr;
+    parser_.memory_ += parser_.held_bytes() - before_;
+  }
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
 
@@ -79,6 +104,7 @@ std::optional<std::string_view> XmlElement::attribute(std::string_view uri, std:
 bool XmlParser::open() {
   close();
   memory_ = 0;
+  spare_allowed_ = false;
   if (!create()) return false;
   window_position_ = held_ = unparsed_ = base_ = 0;
   window_parsed_ = true;
@@ -87,6 +113,8 @@ bool XmlParser::open() {
   error_ = {};
   return true;
 }
+
+std::size_t XmlParser::held_bytes() const { return arena_.in_use() + (spare_ == nullptr ? 0 : spare_->in_use()); }
 
 bool XmlParser::create() {
   const Scope scope(*this);

@@ -83,8 +83,10 @@ class XmlParser {
     failed       // see error()
   };
 
-  XmlParser(Arena& arena, hal::Random& random, const StreamLimits& limits, XmlListener& listener)
-      : arena_(arena), random_(random), limits_(limits), listener_(listener) {}
+  /// `spare` may be nullptr; it is shared with other parsers, and only asked after allow_spare() for what `arena` has
+  /// no room for: the buffers of a long tag.
+  XmlParser(Arena& arena, Arena* spare, hal::Random& random, const StreamLimits& limits, XmlListener& listener)
+      : arena_(arena), spare_(spare), random_(random), limits_(limits), listener_(listener) {}
   ~XmlParser() { close(); }
   XmlParser(const XmlParser&) = delete;
   XmlParser& operator=(const XmlParser&) = delete;
@@ -97,7 +99,8 @@ class XmlParser {
   /// open. It gives back what expat has gathered: it keeps every name that it meets, for as long as the stream lives.
   /// False: see error().
   bool renew(std::string_view prologue);
-  /// Bytes of the arena that expat holds.
+  void allow_spare() { spare_allowed_ = true; }
+  /// Bytes of both arenas that expat holds.
   std::size_t memory() const { return memory_; }
   bool is_open() const { return parser_ != nullptr; }
 
@@ -123,6 +126,7 @@ class XmlParser {
  private:
   class Scope;
 
+  std::size_t held_bytes() const;
   bool create();
   bool parse_prologue(std::string_view prologue);
   void acquire_window();
@@ -143,6 +147,8 @@ class XmlParser {
   static void xml_declaration(void* self, const char* version, const char* encoding, int standalone);
 
   Arena& arena_;
+  Arena* spare_;
+  bool spare_allowed_ = false;  // until the next open()
   hal::Random& random_;
   const StreamLimits& limits_;
   XmlListener& listener_;

@@ -96,6 +96,22 @@ void* Arena::resize(void* pointer, std::size_t bytes) {
   return pointer;
 }
 
+void* Arena::move_to(Arena& other, void* pointer, std::size_t bytes) {
+  Block* block = block_of(pointer);
+  void* moved = other.allocate(bytes);
+  if (moved == nullptr) return nullptr;
+  unpoison(pointer, block->payload_size());
+  std::memcpy(moved, pointer, std::min(bytes, block->payload_size()));
+  release(pointer);
+  return moved;
+}
+
+bool Arena::owns(const void* pointer) const {
+  const auto at = reinterpret_cast<std::uintptr_t>(pointer);
+  const auto begin = reinterpret_cast<std::uintptr_t>(memory_.data());
+  return at >= begin && at < begin + memory_.size();
+}
+
 void Arena::reset() {
   unpoison(memory_.data(), memory_.size());
   std::memset(memory_.data(), 0, touched_);

@@ -34,6 +34,10 @@ class Arena {
   void release(void* pointer);
   /// Keeps the content; nullptr when it cannot grow (the old block stays). nullptr becomes an allocation.
   void* resize(void* pointer, std::size_t bytes);
+  /// As resize(), into `other`; nullptr when that has no room (the old block stays).
+  void* move_to(Arena& other, void* pointer, std::size_t bytes);
+  /// Whether `pointer` lies in this arena's memory.
+  bool owns(const void* pointer) const;
   /// Forgets every allocation and wipes the memory that was used (it may have held keys).
   void reset();
 

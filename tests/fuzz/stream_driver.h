@@ -37,7 +37,7 @@ inline void expect_same_meaning(const xmpp::StanzaRecord& stanza, fakes::StreamU
       "</stream:stream>");
   alignas(8) static std::array<std::byte, 65'536> memory;
   Arena arena(memory);
-  xmpp::StreamReader reader(arena, test.world.random, test.pool, test.policy);
+  xmpp::StreamReader reader(arena, nullptr, test.world.random, test.pool, test.policy);
   const auto next = [&] {
     Event event = Event::more;
     while (event == Event::more) event = reader.read(transport, Instant{});

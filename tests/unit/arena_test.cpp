@@ -251,5 +251,25 @@ TEST(ArenaScope, SelectsTheInnermostArenaAndRestoresTheOuterOne) {
   EXPECT_EQ(Arena::current(), nullptr);
 }
 
+TEST(Arena, MovesABlockToAnother) {
+  Memory<256> small;
+  Memory<1024> large;
+  Arena arena(small.bytes);
+  Arena other(large.bytes);
+  void* pointer = arena.allocate(13);
+  std::memcpy(pointer, "thirteen byte", 13);
+  EXPECT_TRUE(arena.owns(pointer));
+  EXPECT_FALSE(other.owns(pointer));
+  EXPECT_EQ(arena.move_to(other, pointer, 2000), nullptr) << "no room: the block stays";
+  EXPECT_TRUE(std::memcmp(pointer, "thirteen byte", 13) == 0);
+  void* moved = arena.move_to(other, pointer, 500);
+  ASSERT_NE(moved, nullptr);
+  EXPECT_TRUE(other.owns(moved));
+  EXPECT_TRUE(std::memcmp(moved, "thirteen byte", 13) == 0);
+  EXPECT_EQ(arena.in_use(), 0U);
+  other.release(moved);
+  EXPECT_EQ(other.in_use(), 0U);
+}
+
 }  // namespace
 }  // namespace sallyport

@@ -32,8 +32,9 @@ struct Outcome {
 
 class ReaderUnderTest {
  public:
-  explicit ReaderUnderTest(std::size_t chunk_count = 400) : chunks_(chunk_count), pool(chunks_) {
-    reader.emplace(arena, random_, pool, policy);
+  explicit ReaderUnderTest(std::size_t chunk_count = 400, Arena* spare = nullptr, std::size_t arena_bytes = 65'536)
+      : chunks_(chunk_count), pool(chunks_), arena(std::span(memory_).first(arena_bytes)) {
+    reader.emplace(arena, spare, random_, pool, policy);
   }
 
   /// Reads until there is nothing more, with stanzas accepted from the header on.
@@ -67,7 +68,7 @@ class ReaderUnderTest {
 
  public:
   ChunkPool pool;
-  Arena arena{memory_};
+  Arena arena;
   fakes::FakeTransport transport{tasks};
   RecordQueue kept;
   std::optional<StreamReader> reader;
@@ -600,6 +601,58 @@ TEST(StreamReader, GivesBackTheBufferOfALongTag) {
   EXPECT_GT(test.arena.high_water(), fresh + 8'000);
   test.feed("<message from='a@partner.example' to='b@corp.example'/>");
   EXPECT_LE(test.arena.in_use(), fresh + 2'048);
+}
+
+class SpareArena : public testing::Test {
+ protected:
+  static constexpr std::size_t session_bytes = 12'000;  // room for a parser, and for no long tag
+  static std::string tag_of(std::size_t bytes) {
+    return "<message from='a@partner.example' to='b@corp.example' id='" + std::string(bytes, 'i') + "'";
+  }
+
+  alignas(8) std::array<std::byte, 65'536> memory_;
+  Arena spare_{memory_};
+};
+
+TEST_F(SpareArena, TakesATagThatTheSessionHasNoRoomFor_Rfc6120_13_12) {
+  for (const std::size_t segment : {std::size_t{1}, std::size_t{300}, SIZE_MAX}) {
+    ReaderUnderTest test(400, &spare_, session_bytes);
+    test.transport.largest_read = segment;
+    test.feed(plain_header);
+    const std::string stanza = tag_of(9'900) + "/>";
+    EXPECT_THAT(test.feed(stanza + stanza).stanzas, testing::ElementsAre(stanza, stanza));
+    EXPECT_GT(spare_.high_water(), 9'900U);
+    EXPECT_EQ(spare_.in_use(), 0U) << "it is given back with the stanza";
+  }
+}
+
+TEST_F(SpareArena, IsGivenBackWhenAStreamEndsInATag) {
+  ReaderUnderTest test(400, &spare_, session_bytes);
+  test.feed(plain_header);
+  test.feed(tag_of(9'000));
+  EXPECT_GT(spare_.in_use(), 0U);
+  test.reader->close();
+  EXPECT_EQ(spare_.in_use(), 0U);
+  EXPECT_EQ(test.arena.in_use(), 0U);
+}
+
+TEST_F(SpareArena, IsNotForPeersThatAreNotAuthenticated) {
+  ReaderUnderTest test(400, &spare_, session_bytes);
+  EXPECT_EQ(
+      test.feed("<stream:stream xmlns:stream='http://etherx.jabber.org/streams' a='" + std::string(9'900, 'a')).error,
+      StreamErrorCondition::resource_constraint);
+  EXPECT_EQ(spare_.high_water(), 0U);
+}
+
+TEST_F(SpareArena, EndsAStreamWhenOthersHaveTakenItAndShortTagsGoOn) {
+  void* taken = spare_.allocate(60'000);
+  ReaderUnderTest unlucky(400, &spare_, session_bytes);
+  ReaderUnderTest other(400, &spare_, session_bytes);
+  unlucky.feed(plain_header);
+  other.feed(plain_header);
+  EXPECT_EQ(unlucky.feed(tag_of(9'900)).error, StreamErrorCondition::resource_constraint);
+  EXPECT_EQ(other.feed(tag_of(400) + "/>").stanzas.size(), 1U);
+  spare_.release(taken);
 }
 
 // The pool --------------------------------------------------------------------------------------------------------------------
