@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "firmware/config/address_rules.h"
 #include "firmware/config/parse_context.h"
 #include "hal/base/assert.h"
 #include "xmpp/jid.h"
@@ -16,27 +17,11 @@ bool refuse(ParseContext& context, const char* why) {
   return false;
 }
 
-const char* why_not_usable(const net::IpAddress& address) {
-  if (address.is_unspecified()) return "the unspecified address is nobody's";
-  if (address.is_loopback()) return "a loopback address never leaves a host";
-  if (address.is_multicast()) return "a multicast address is no host's";
-  return nullptr;
-}
-
-/// The all-zeros and all-ones host of an IPv4 network (RFC 1122 3.2.1.3). Point-to-point networks have none (RFC 3021).
-bool is_network_or_broadcast(const net::IpPrefix& prefix) {
-  if (prefix.address.family() == net::IpFamily::v6 || prefix.length >= 31) return false;
-  std::uint32_t value = 0;
-  for (const std::uint8_t byte : prefix.address.bytes()) value = value << 8 | byte;
-  const std::uint32_t host_mask = 0xFFFFFFFFU >> prefix.length;
-  return (value & host_mask) == 0 || (value & host_mask) == host_mask;
-}
-
 bool parse_prefix(ParseContext& context) {
   const auto prefix = net::IpPrefix::parse(context.word);
   if (!prefix) return refuse(context, "not an address with a prefix length");
   if (prefix->length == 0) return refuse(context, "a prefix length of 0 would be the whole internet");
-  if (const char* why = why_not_usable(prefix->address)) return refuse(context, why);
+  if (const char* why = why_no_host(prefix->address)) return refuse(context, why);
   if (prefix->address.is_link_local()) return refuse(context, "a link-local address cannot be set");
   if (is_network_or_broadcast(*prefix))
     return refuse(context, "this is the network's or its broadcast address, not a host's");
@@ -47,7 +32,7 @@ bool parse_prefix(ParseContext& context) {
 bool parse_address(ParseContext& context) {
   const auto address = net::IpAddress::parse(context.word);
   if (!address) return refuse(context, "not an address");
-  if (const char* why = why_not_usable(*address)) return refuse(context, why);
+  if (const char* why = why_no_host(*address)) return refuse(context, why);
   context.address = *address;
   return true;
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cinttypes>
 
+#include "firmware/config/address_rules.h"
+
 namespace sallyport::firmware {
 namespace {
 
@@ -40,6 +42,11 @@ class SideCheck {
                     text.c_str(), name_, to_text(family), name_);
     } else if (gateway.value == address.value.address) {
       mistakes_.add(gateway.line, "\"%s\": this is the appliance's own address of line %" PRIu32 ", not its gateway's",
+                    text.c_str(), address.line);
+    } else if (address.value.contains(gateway.value) &&
+               is_network_or_broadcast({gateway.value, address.value.length})) {
+      mistakes_.add(gateway.line,
+                    "\"%s\": this is the address of the network of line %" PRIu32 " or its broadcast, no host's",
                     text.c_str(), address.line);
     } else if (!address.value.contains(gateway.value) && !is_link_local_v6(gateway.value)) {
       mistakes_.add(gateway.line, "\"%s\": outside the network %s/%u of line %" PRIu32 "; a gateway is a neighbour",

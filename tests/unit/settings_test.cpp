@@ -228,6 +228,9 @@ TEST_F(SettingsTest, RefusesAddressesThatNoHostHas) {
   EXPECT_THAT(mistakes_of("set external address 203.0.113.0/31\nset internal address 10.0.0.255/32\n"),
               testing::Not(testing::Contains(HasSubstr("broadcast"))))
       << "RFC 3021: both addresses of a /31 are hosts'";
+  EXPECT_THAT(added("set external dns 0.1.2.3"), ElementsAre(HasSubstr("0.0.0.0/8")));
+  EXPECT_THAT(added("set external dns 255.255.255.255"), ElementsAre(HasSubstr("from 240.0.0.0 up")));
+  EXPECT_THAT(added("set external dns ::ffff:203.0.113.9"), ElementsAre(HasSubstr("in the form of IPv6")));
   EXPECT_THAT(added("set external dns 224.0.0.251"), ElementsAre(HasSubstr("multicast")));
   EXPECT_THAT(added("set external dns ns.example"),
               ElementsAre(StartsWith("14: \"ns.example\": not an address; allowed: an IPv4 or IPv6")));
@@ -239,6 +242,8 @@ TEST_F(SettingsTest, HoldsGatewaysAgainstTheirNetwork) {
       ElementsAre("3: \"203.0.114.1\": outside the network 203.0.113.10/24 of line 2; a gateway is a neighbour"));
   EXPECT_THAT(replaced(3, "set external gateway 203.0.113.10"),
               ElementsAre(HasSubstr("the appliance's own address of line 2")));
+  EXPECT_THAT(replaced(3, "set external gateway 203.0.113.255"), ElementsAre(HasSubstr("or its broadcast, no host's")));
+  EXPECT_THAT(replaced(3, "set external gateway 203.0.113.0"), ElementsAre(HasSubstr("or its broadcast, no host's")));
   EXPECT_THAT(added("set external gateway 2001:db8::1"),
               ElementsAre("14: \"2001:db8::1\": the external side has no IPv6 address; set one "
                           "(set external address ADDRESS/LENGTH)"));
