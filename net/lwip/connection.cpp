@@ -237,6 +237,7 @@ err_t TcpConnection::on_sent(void* self, tcp_pcb* pcb, u16_t) {
 void TcpConnection::on_error(void* self, err_t error) { static_cast<TcpConnection*>(self)->on_error(error); }
 
 void TcpConnection::on_received(pbuf* segments) {
+  interface_.tcp().acknowledge_soon(TcpQuota::flow_of(*pcb_));
   if (segments == nullptr) {
     fin_received_ = true;
     if (pcb_->state == TIME_WAIT) {  // both directions are done; lwIP keeps the PCB for itself

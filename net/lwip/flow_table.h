@@ -30,7 +30,9 @@ enum class FlowStage : std::uint8_t {
 };
 inline constexpr std::size_t flow_stages = 4;
 
-struct Flow : ListNode<Flow> {
+struct AcknowledgmentDue {};  // tag of the list of flows that owe their peer an ACK
+
+struct Flow : ListNode<Flow>, ListNode<AcknowledgmentDue> {
   Flow(InterfaceBody& flow_interface, tcp_pcb& flow_pcb, FlowStage flow_stage, bool flow_initiated)
       : interface(flow_interface), pcb(flow_pcb), stage(flow_stage), initiated(flow_initiated) {}
 

@@ -143,6 +143,7 @@ bool InterfaceBody::poll(std::size_t max_frames) {
   if (!up_) return false;
   poll_link(stack_.now());
   if (transmit_blocked_) retry_transmission();
+  tcp_.send_due_acknowledgments();
   for (std::size_t i = 0; i < max_frames; ++i) {
     const hal::ReceivedFrame frame = mac_.receive();
     if (!frame) return i != 0;

@@ -135,6 +135,7 @@ void TcpQuota::on_flow_destroyed(u8_t, void* data) {
 void TcpQuota::flow_destroyed(Flow& flow) {
   if (flow.connection != nullptr) flow.connection->pcb_destroyed();
   budget_.account(flow.blocks, 0);
+  if (static_cast<ListNode<AcknowledgmentDue>&>(flow).linked()) acknowledgments_due_.remove(flow);
   list_of(flow.stage).remove(flow);
   stack_.flows().remove(flow);
 }
@@ -146,6 +147,18 @@ void TcpQuota::account(Flow& flow) {
 }
 
 // ---- receiving under pressure ------------------------------------------------------------------------------------------
+
+void TcpQuota::acknowledge_soon(Flow& flow) {
+  if (!static_cast<ListNode<AcknowledgmentDue>&>(flow).linked()) acknowledgments_due_.push_back(flow);
+}
+
+void TcpQuota::send_due_acknowledgments() {
+  while (Flow* flow = acknowledgments_due_.pop_front()) {
+    if ((flow->pcb.flags & TF_ACK_DELAY) == 0) continue;  // a segment or a window update has taken it along
+    tcp_ack_now(&flow->pcb);
+    tcp_output(&flow->pcb);
+  }
+}
 
 bool TcpQuota::admit_data(tcp_pcb& pcb, std::uint32_t sequence, std::size_t length) {
   const Flow& flow = flow_of(pcb);

@@ -65,6 +65,11 @@ class TcpQuota {
   /// lwIP's send queue of the flow's PCB may have changed.
   void account(Flow& flow);
 
+  /// Data has come. lwIP would delay its ACK up to 250 ms, and a peer that uses Nagle's algorithm (RFC 896) holds its
+  /// next small segment back until then; so what is still unacknowledged goes out in the next turn of the loop.
+  void acknowledge_soon(Flow& flow);
+  void send_due_acknowledgments();
+
   /// Whether lwIP gets a segment with data: false sheds load (the peer sends it again).
   bool admit_data(tcp_pcb& pcb, std::uint32_t sequence, std::size_t length);
 
@@ -90,6 +95,7 @@ class TcpQuota {
   SideCapacity capacity_;
   SendBudget budget_;
   std::array<IntrusiveList<Flow>, flow_stages> flows_;
+  IntrusiveList<Flow, AcknowledgmentDue> acknowledgments_due_;
   bool receive_pool_was_low_ = false;
   std::uint64_t half_open_evicted_ = 0;
   std::uint64_t refused_connections_ = 0;

@@ -441,6 +441,31 @@ TEST_F(ConnectionTest, PeekStaysUntilConsumed) {
   EXPECT_EQ(net.external_nic.held(), 0U);
 }
 
+TEST_F(ConnectionTest, AcknowledgesInTheNextTurnSoThatNagleDoesNotWait_Rfc896) {
+  TcpPeer peer = partner();
+  establish(peer);
+  peer.send("a stanza");
+  net.settle();  // no time passes
+  peer.poll();
+  EXPECT_EQ(peer.device_acknowledged, peer.next());
+  net.outside.segments.clear();
+  net.run(1s);
+  EXPECT_TRUE(net.outside.segments.empty()) << "and only once";
+}
+
+TEST_F(ConnectionTest, AnAnswerTakesTheAcknowledgmentAlong) {
+  TcpPeer peer = partner();
+  establish(peer);
+  peer.send("ping");
+  net.external_wire.carry();
+  net.external.poll(1);
+  external_acceptor.clients[0]->connection.write(bytes("pong"));
+  external_acceptor.clients[0]->connection.flush();
+  net.run(500ms);
+  ASSERT_EQ(net.outside.segments.size(), 1U);
+  EXPECT_EQ(net.outside.segments[0].acknowledgment, peer.next());
+}
+
 TEST_F(ConnectionTest, ReceivedDataLieInTheControllersBuffer) {
   TcpPeer peer = partner();
   establish(peer);
