@@ -10,6 +10,7 @@ class TickingClock final : public hal::MonotonicClock {
   explicit TickingClock(Duration step = 10us) : step_(step) {}
 
   Instant now() const override { return now_ += step_; }
+  void advance(Duration by) { now_ += by; }
   Duration passed() const { return now_.time_since_epoch(); }
 
  private:

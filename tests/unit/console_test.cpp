@@ -8,6 +8,7 @@
 
 #include "firmware/console/console.h"
 #include "firmware/log.h"
+#include "tests/fakes/ticking_clock.h"
 
 namespace sallyport::firmware {
 namespace {
@@ -16,12 +17,6 @@ using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
-
-class SetClock final : public hal::MonotonicClock {
- public:
-  Instant now() const override { return time += 1ms; }
-  mutable Instant time{};
-};
 
 class Terminal final : public hal::SerialPort {
  public:
@@ -119,7 +114,7 @@ class ConsoleTest : public testing::Test {
     return terminal_.shown;
   }
 
-  SetClock clock_;
+  fakes::TickingClock clock_{1ms};
   Terminal terminal_;
   std::unique_ptr<LogRing> ring_ = std::make_unique<LogRing>(clock_);
   Rows rows_;
@@ -285,7 +280,7 @@ TEST_F(ConsoleTest, SaysHowManyEventsWereTooFastForTheLine) {
   terminal_.room = 0;
   const std::string filler(200, 'x');
   for (int i = 0; i < 1000; ++i) {
-    clock_.time += 1s;
+    clock_.advance(1s);
     ring_->write(LogLevel::info, "relay", std::to_string(i) + filler);
   }
   terminal_.room = Terminal::unlimited;
@@ -322,9 +317,9 @@ TEST_F(ConsoleTest, DrainEndsWhenEverythingIsOutOrTheTimeIsUp) {
   EXPECT_THAT(terminal_.shown, HasSubstr("boot: no settings\r\n"));
   terminal_.room = 0;
   ring_->write(LogLevel::error, "boot", "nobody listens");
-  const Instant before = clock_.time;
+  const Duration before = clock_.passed();
   console_.drain(clock_, 1s);
-  EXPECT_LT(clock_.time - before, 2s);
+  EXPECT_LT(clock_.passed() - before, 2s);
 }
 
 TEST_F(ConsoleTest, AsksToBeCalledAgainWhileOutputWaits) {

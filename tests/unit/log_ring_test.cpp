@@ -8,6 +8,7 @@
 
 #include "firmware/log.h"
 #include "firmware/printable.h"
+#include "tests/fakes/manual_clock.h"
 
 namespace sallyport::firmware {
 namespace {
@@ -16,12 +17,6 @@ using testing::ElementsAre;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-class SetClock final : public hal::MonotonicClock {
- public:
-  Instant now() const override { return time; }
-  Instant time{};
-};
 
 class LogRingTest : public testing::Test {
  protected:
@@ -39,15 +34,15 @@ class LogRingTest : public testing::Test {
     return result;
   }
 
-  SetClock clock_;
+  fakes::ManualClock clock_;
   std::unique_ptr<LogRing> ring_ = std::make_unique<LogRing>(clock_);
   std::uint64_t lost_ = 0;
 };
 
 TEST_F(LogRingTest, KeepsEventsInOrderWithTimeLevelAndModule) {
-  clock_.time = Instant(12'345'678us);
+  clock_.advance(11'345'678us);
   say("first", LogLevel::warning);
-  clock_.time = Instant(20s);
+  clock_.advance(7'654'322us);
   say("second", LogLevel::error, "store");
   LogRing::Cursor cursor;
   std::uint64_t lost = 0;
@@ -64,7 +59,7 @@ TEST_F(LogRingTest, DropsTheOldestAndCountsWhatAReaderMissed) {
   const std::string filler(200, 'x');
   std::size_t written = 0;
   for (; written < 2000; ++written) {
-    clock_.time += 1s;
+    clock_.advance(1s);
     say(std::to_string(written) + filler);
   }
   const auto kept = texts();
@@ -94,7 +89,7 @@ TEST_F(LogRingTest, LeavesOutWhatIsLessImportantThanTheLevel) {
 TEST_F(LogRingTest, FoldsAnEventThatRepeats) {
   for (int i = 0; i < 500; ++i) say("no route");
   EXPECT_THAT(texts(), ElementsAre("no route"));
-  clock_.time += LogRing::fold_window;
+  clock_.advance(LogRing::fold_window);
   ring_->settle();
   EXPECT_THAT(texts(), ElementsAre("no route", "repeated 499 times: no route"));
   say("no route");
@@ -114,7 +109,7 @@ TEST_F(LogRingTest, HoldsAModuleToItsRateAndSaysHowMuchIsMissing) {
   say("quiet neighbour", LogLevel::info, "dns");
   EXPECT_EQ(texts().size(), LogRing::burst + 1);
   EXPECT_EQ(texts().back(), "quiet neighbour");
-  clock_.time += 50ms;  // one line's worth
+  clock_.advance(50ms);  // one line's worth
   say("flood goes on");
   const auto all = texts();
   EXPECT_EQ(all[all.size() - 2], "100 lines suppressed (more than 20 a second)");
@@ -123,10 +118,10 @@ TEST_F(LogRingTest, HoldsAModuleToItsRateAndSaysHowMuchIsMissing) {
 
 TEST_F(LogRingTest, SaysWhatWasSuppressedWhenTheModuleFallsSilent) {
   for (int i = 0; i < 110; ++i) say("flood " + std::to_string(i));
-  clock_.time += 5s;
+  clock_.advance(5s);
   ring_->settle();
   EXPECT_EQ(texts().back(), "10 lines suppressed (more than 20 a second)");
-  clock_.time += 5s;
+  clock_.advance(5s);
   ring_->settle();
   EXPECT_EQ(texts().size(), LogRing::burst + 1);
 }
