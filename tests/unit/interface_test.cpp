@@ -522,5 +522,65 @@ TEST_F(InterfaceTest, SurvivesMutatedTraffic) {
   for (const memp_t pool : {MEMP_TCP_PCB, MEMP_TCP_SEG}) EXPECT_EQ(memp_pools[pool]->stats->used, 0U) << pool;
 }
 
+/// The same for everything that is not TCP: ARP, neighbour discovery, MLD, ICMP, UDP.
+TEST_F(InterfaceTest, SurvivesMutatedControlTraffic) {
+  IdleTask task;
+  auto socket = std::make_unique<UdpSocket<External>>(net.external, net.tasks, task);
+  const LinkEndpoint partner{fakes::outside_mac, address(TwoSidedStack::partner_v4)};
+  const LinkEndpoint partner_v6{fakes::outside_mac, address(TwoSidedStack::partner_v6)};
+  const LinkEndpoint ours{fakes::external_mac, address(TwoSidedStack::external_v4)};
+  const LinkEndpoint ours_v6{fakes::external_mac, address(TwoSidedStack::external_v6)};
+  std::vector<Frame> seeds{
+      frame_of(make_solicitation(partner, ours.address, std::nullopt)),
+      frame_of(make_advertisement(partner, ours)),
+      frame_of(make_announcement(partner)),
+      frame_of(make_solicitation(partner_v6, ours_v6.address, std::nullopt)),
+      frame_of(make_advertisement(partner_v6, ours_v6)),
+      frame_of(make_announcement(partner_v6)),
+      net.outside.frame_of(net.outside.echo_request(partner.address, ours.address, Octets(64, 'x'))),
+      net.outside.frame_of(net.outside.echo_request(partner_v6.address, ours_v6.address, Octets(64, 'x')))};
+  Packet error{partner.address, ours.address, 1, 64, Octets(48, 0), 0};
+  error.payload[0] = 3;
+  error.payload[8] = 0x45;
+  error.payload[17] = 6;
+  seeds.push_back(net.outside.frame_of(error));
+
+  std::uint32_t state = 815;
+  const auto random = [&state](std::size_t below) {
+    state = state * 1664525 + 1013904223;
+    return (state >> 8) % static_cast<std::uint32_t>(below);
+  };
+  for (int round = 0; round < 5000; ++round) {
+    if (round % 50 == 0) {
+      ASSERT_TRUE(socket->send({partner.address, 53}, std::as_bytes(std::span("q", 1))));
+      net.settle();
+    }
+    Frame frame = seeds[random(seeds.size())];
+    if (random(8) == 0 && !net.outside.packets.empty() && net.outside.packets.back().protocol == 17) {
+      const Packet& asked = net.outside.packets.back();
+      Packet reply{asked.to, asked.from, 17, 64, {0, 53, asked.payload[0], asked.payload[1], 0, 12, 0, 0, 1, 2, 3, 4},
+                   0};
+      frame = net.outside.frame_of(reply);
+    }
+    for (std::uint32_t changes = random(3); changes > 0; --changes)
+      frame[random(frame.size())] = static_cast<std::uint8_t>(random(256));
+    if (random(8) == 0) frame.resize(random(frame.size()) + 1);
+    net.outside.send_frame(frame);
+    if (random(10) == 0) {
+      std::array<std::byte, 16> buffer;
+      static_cast<void>(socket->receive(buffer));
+    }
+    net.run(std::chrono::milliseconds(random(40)));
+  }
+  EXPECT_GT(net.external.counters().admitted, 1000U);
+  socket.reset();
+  net.run(5s);
+  EXPECT_EQ(net.external_nic.held(), 0U);
+  net.outside.packets.clear();
+  net.inside.send(net.inside.echo_request(address(TwoSidedStack::gateway_v4), address(TwoSidedStack::internal_v4), {}));
+  net.settle();
+  EXPECT_EQ(echo_replies(net.inside), 1U);
+}
+
 }  // namespace
 }  // namespace sallyport::net
