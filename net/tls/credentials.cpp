@@ -243,16 +243,15 @@ Result<void, CredentialsError> Credentials::load_key(std::string_view key) {
 
 Result<void, CredentialsError> Credentials::build_configurations() {
   for (std::size_t index = 0; index < configurations_.size(); ++index) {
-    const bool server = index < 2;
+    const bool server = index < of_clients, demand = (index & 1) != 0, other = (index & 2) != 0;
     mbedtls_ssl_config& configuration = configurations_[index];
     int status = mbedtls_ssl_config_defaults(&configuration, server ? MBEDTLS_SSL_IS_SERVER : MBEDTLS_SSL_IS_CLIENT,
                                              MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
     if (status == 0) status = mbedtls_ssl_conf_own_cert(&configuration, &chain_, &key_);
-    if (status == 0 && (server || index >= 4)) status = mbedtls_ssl_conf_alpn_protocols(&configuration, alpn_protocols);
+    if (status == 0 && (server || other)) status = mbedtls_ssl_conf_alpn_protocols(&configuration, alpn_protocols);
     if (status != 0) return unexpected(error_of(CredentialsFault::too_large, "no memory for the TLS settings", status));
-    apply_profile(configuration);
-    mbedtls_ssl_conf_authmode(&configuration,
-                              index % 2 == 1 ? MBEDTLS_SSL_VERIFY_REQUIRED : MBEDTLS_SSL_VERIFY_OPTIONAL);
+    apply_profile(configuration, server && other ? Suites::preferred_in_tls13 : Suites::all);
+    mbedtls_ssl_conf_authmode(&configuration, demand ? MBEDTLS_SSL_VERIFY_REQUIRED : MBEDTLS_SSL_VERIFY_OPTIONAL);
     mbedtls_ssl_conf_rng(&configuration, Engine::random, nullptr);
     // The peers choose by what they have, not by our list of names: a list only costs bytes and tells whom we trust.
     mbedtls_ssl_conf_cert_req_ca_list(&configuration, MBEDTLS_SSL_CERT_REQ_CA_LIST_DISABLED);
@@ -267,10 +266,14 @@ UnixTime Credentials::not_after() const {
   return earliest;
 }
 
-const mbedtls_ssl_config& Credentials::configuration(TlsRole role, bool demand_certificate, bool alpn) const {
+const mbedtls_ssl_config& Credentials::server_configuration(bool demand_certificate, Suites suites) const {
   SALLYPORT_ASSERT(loaded_);
-  const std::size_t kind = role == TlsRole::server ? 0 : (alpn ? 4 : 2);
-  return configurations_[kind + (demand_certificate ? 1 : 0)];
+  return configurations_[(demand_certificate ? 1U : 0U) | (suites == Suites::preferred_in_tls13 ? 2U : 0U)];
+}
+
+const mbedtls_ssl_config& Credentials::client_configuration(bool demand_certificate, bool alpn) const {
+  SALLYPORT_ASSERT(loaded_);
+  return configurations_[of_clients + ((demand_certificate ? 1U : 0U) | (alpn ? 2U : 0U))];
 }
 
 TrustAnchors::TrustAnchors(Arena& arena) : arena_(arena) { mbedtls_x509_crt_init(&chain_); }

@@ -15,6 +15,7 @@
 #include "mbedtls/pk.h"
 #include "mbedtls/ssl.h"
 #include "mbedtls/x509_crt.h"
+#include "net/tls/profile.h"
 #include "net/transport.h"
 
 namespace sallyport::net::tls {
@@ -68,9 +69,11 @@ class Credentials {
   /// Ours, the first of the chain.
   const mbedtls_x509_crt& certificate() const { return chain_; }
 
-  /// The TLS settings for a session with these credentials. `demand_certificate`: the handshake fails without a
-  /// certificate that leads to the session's anchors. `alpn`: a client offers xmpp-server (a server always accepts it).
-  const mbedtls_ssl_config& configuration(TlsRole role, bool demand_certificate, bool alpn) const;
+  /// The TLS settings of a server session. `demand_certificate`: the handshake fails without a certificate that leads
+  /// to the session's anchors. It always accepts the protocol xmpp-server (ALPN).
+  const mbedtls_ssl_config& server_configuration(bool demand_certificate, Suites suites) const;
+  /// The TLS settings of a client session. `alpn`: it offers xmpp-server.
+  const mbedtls_ssl_config& client_configuration(bool demand_certificate, bool alpn) const;
 
  private:
   Result<void, CredentialsError> load_key(std::string_view key);
@@ -79,7 +82,9 @@ class Credentials {
   Arena& arena_;
   mbedtls_x509_crt chain_;
   mbedtls_pk_context key_;
-  std::array<mbedtls_ssl_config, 6> configurations_;
+  // Of servers, then of clients: bit 0 is demand_certificate, bit 1 the other parameter.
+  static constexpr std::size_t of_clients = 4;
+  std::array<mbedtls_ssl_config, 8> configurations_;
   bool loaded_ = false;
 };
 

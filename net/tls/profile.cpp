@@ -1,28 +1,16 @@
 #include "net/tls/profile.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
+#include <iterator>
+#include <span>
 
 namespace sallyport::net::tls {
 namespace {
 
-// Without AES instructions ChaCha20-Poly1305 is the faster suite from 1 KB up, and table-driven AES leaks through the
-// cache; with them AES-GCM is. As a server, Mbed TLS follows this order in TLS 1.2 and the client's in TLS 1.3.
-#if defined(__x86_64__) || defined(__AES__) || defined(__ARM_FEATURE_AES)
-constexpr int suites[] = {
-    MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
-    MBEDTLS_TLS1_3_AES_256_GCM_SHA384,
-    MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-    0,
-};
-#else
-constexpr int suites[] = {
-    MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
+constexpr int all_suites[] = {
+    preferred_suite,
     MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
     MBEDTLS_TLS1_3_AES_256_GCM_SHA384,
     MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
@@ -33,7 +21,14 @@ constexpr int suites[] = {
     MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
     0,
 };
-#endif
+
+// The same without the second and the third.
+constexpr auto preferred_suites = [] {
+  std::array<int, std::size(all_suites) - 2> suites{};
+  std::ranges::copy(std::span(all_suites).subspan(3), suites.begin() + 1);
+  suites[0] = preferred_suite;
+  return suites;
+}();
 
 constexpr std::uint16_t groups[] = {
     MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
@@ -66,11 +61,11 @@ const mbedtls_x509_crt_profile certificate_profile = {
     .rsa_min_bitlen = min_rsa_bits,
 };
 
-void apply_profile(mbedtls_ssl_config& configuration) {
+void apply_profile(mbedtls_ssl_config& configuration, Suites suites) {
   mbedtls_ssl_conf_min_tls_version(&configuration, MBEDTLS_SSL_VERSION_TLS1_2);
   mbedtls_ssl_conf_max_tls_version(&configuration, MBEDTLS_SSL_VERSION_TLS1_3);
   mbedtls_ssl_conf_tls13_key_exchange_modes(&configuration, MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
-  mbedtls_ssl_conf_ciphersuites(&configuration, suites);
+  mbedtls_ssl_conf_ciphersuites(&configuration, suites == Suites::all ? all_suites : preferred_suites.data());
   mbedtls_ssl_conf_groups(&configuration, groups);
   mbedtls_ssl_conf_sig_algs(&configuration, signatures);
   mbedtls_ssl_conf_cert_profile(&configuration, &certificate_profile);

@@ -62,7 +62,10 @@ class SecureConnection final : public Transport, public Task {
   enum class Phase : std::uint8_t { clear, handshake, secured, failed };
 
   bool plaintext_behind_the_upgrade() const;
-  int set_up_session(const TlsParameters& parameters);
+  bool begin_session();
+  bool ready_to_begin() const;
+  int set_up_session();
+  const mbedtls_ssl_config& configuration() const;
   void step_handshake();
   void handshake_ended(int status);
   void handshake_succeeded();
@@ -92,10 +95,10 @@ class SecureConnection final : public Transport, public Task {
 
   mbedtls_ssl_context ssl_;
   mutable PeerVerifier verifier_;  // remembers what it has verified
-  std::string_view server_name_;   // during the handshake
+  TlsParameters parameters_;       // during the handshake
 
   Phase phase_ = Phase::clear;
-  TlsRole role_ = TlsRole::server;
+  bool set_up_ = false;
   bool read_in_clear_ = false;
   bool closing_ = false;        // close() was called
   bool close_sent_ = false;     // close_notify is with the library

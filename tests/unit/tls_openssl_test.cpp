@@ -250,6 +250,29 @@ TEST_F(Openssl, WeakSuitesAreRefused_Rfc9325_4) {
   }
 }
 
+TEST_F(Openssl, AServerTakesChaChaFromWhoeverHasIt_Rfc8446_4_1_1) {
+  // OpenSSL's own order: AES-256-GCM, ChaCha20-Poly1305, AES-128-GCM.
+  OpensslPeer peer(tasks, TlsRole::client);
+  connect(peer, server_side());
+  expect_traffic(peer);
+  EXPECT_EQ(ours.session.tls_description(), "TLSv1.3 TLS1-3-CHACHA20-POLY1305-SHA256");
+}
+
+TEST_F(Openssl, AServerTakesChaChaAfterAHelloRetryRequestToo_Rfc8446_4_1_4) {
+  OpensslPeer peer(tasks, TlsRole::client);
+  SSL_CTX_set1_groups_list(peer.context.get(), "P-521:P-384");
+  connect(peer, server_side());
+  expect_traffic(peer);
+  EXPECT_EQ(ours.session.tls_description(), "TLSv1.3 TLS1-3-CHACHA20-POLY1305-SHA256");
+}
+
+TEST_F(Openssl, AClientThatTricklesItsHelloIsServedAllTheSame) {
+  OpensslPeer peer(tasks, TlsRole::client);
+  ours.stream.set_segment(1);
+  connect(peer, server_side());
+  expect_traffic(peer);
+}
+
 // Asking for a certificate -------------------------------------------------------------------------------------------
 
 TEST_F(Openssl, AClientWithoutCertificateIsServedWhereNoneIsDemanded) {

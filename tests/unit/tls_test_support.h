@@ -86,11 +86,14 @@ struct LoadedAnchors {
 
 /// The TLS version of both sides of a test is chosen here: the firmware itself has no such setting.
 inline void limit_version(const Credentials& credentials, mbedtls_ssl_protocol_version version) {
-  for (const auto role : {TlsRole::server, TlsRole::client})
-    for (const bool demand : {false, true})
-      for (const bool alpn : {false, true})
-        mbedtls_ssl_conf_max_tls_version(
-            const_cast<mbedtls_ssl_config*>(&credentials.configuration(role, demand, alpn)), version);
+  const auto limit = [version](const mbedtls_ssl_config& configuration) {
+    mbedtls_ssl_conf_max_tls_version(const_cast<mbedtls_ssl_config*>(&configuration), version);
+  };
+  for (const bool demand : {false, true}) {
+    for (const auto suites : {Suites::all, Suites::preferred_in_tls13})
+      limit(credentials.server_configuration(demand, suites));
+    for (const bool alpn : {false, true}) limit(credentials.client_configuration(demand, alpn));
+  }
 }
 
 /// Counts the TLS records that pass (RFC 8446 5.1), whatever pieces they come in.

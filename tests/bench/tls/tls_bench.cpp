@@ -195,7 +195,7 @@ class Bench {
                              {MBEDTLS_TLS1_3_AES_256_GCM_SHA384, 0},
                              {MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256, 0}};
     for (const auto& suite : suites) {
-      auto& configuration = const_cast<mbedtls_ssl_config&>(client.configuration(TlsRole::client, false, false));
+      auto& configuration = const_cast<mbedtls_ssl_config&>(client.client_configuration(false, false));
       mbedtls_ssl_conf_ciphersuites(&configuration, suite);
       SecureConnection server_end(engine_, server_wire_, server_arena_, nobody_),
           client_end(engine_, client_wire_, client_arena_, nobody_);
