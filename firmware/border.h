@@ -15,6 +15,7 @@
 #include "firmware/relay/border_relay.h"
 #include "firmware/sessions.h"
 #include "firmware/stream_policies.h"
+#include "hal/base/arena.h"
 #include "hal/base/task_queue.h"
 #include "hal/random.h"
 #include "hal/wall_clock.h"
@@ -96,6 +97,10 @@ class Border {
   xmpp::ChunkPool internal_chunks_{internal_chunk_memory_};
   xmpp::ChunkPool external_answers_{external_answer_memory_};
   xmpp::ChunkPool internal_answers_{internal_answer_memory_};
+  alignas(8) std::array<std::byte, limits::spare_arena_bytes> external_spare_memory_;
+  alignas(8) std::array<std::byte, limits::spare_arena_bytes> internal_spare_memory_;
+  Arena external_spare_{external_spare_memory_};
+  Arena internal_spare_{internal_spare_memory_};
   ExternalStreamPolicy external_policy_;
   InternalStreamPolicy internal_policy_;
   xmpp::StreamServices external_streams_;

@@ -19,8 +19,12 @@ inline constexpr std::size_t external_streams = 1000;
 /// Gateway streams: a trunk per member of the gateway's pool, or one per domain pair.
 inline constexpr std::size_t internal_streams = 16;
 /// Bytes of one stream's arena: TLS (about 27 KiB idle, 34 KiB at the peak of a handshake with an RSA chain, when there
-/// is no parser) and the XML parser (2 KiB, 4 more after stanzas, and its buffer).
+/// is no parser) and the XML parser (4.5 KiB, up to 2 more between stanzas, and some for depth and names within one).
 inline constexpr std::size_t session_arena_bytes = (sizeof(void*) == 4 ? 36 : 52) * kib;
+
+/// Per side, shared by its streams: for tags that a session's arena has no room for. One of the largest size
+/// (StreamLimits::token_bytes) takes up to 48 KiB of buffers while it arrives.
+inline constexpr std::size_t spare_arena_bytes = 64 * kib;
 
 // ---- stanzas ----
 
