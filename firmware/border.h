@@ -20,6 +20,7 @@
 #include "hal/random.h"
 #include "hal/wall_clock.h"
 #include "net/dns/service_resolver.h"
+#include "net/lwip/capacity.h"
 #include "net/lwip/connection.h"
 #include "net/lwip/interface.h"
 #include "net/lwip/listener.h"
@@ -44,6 +45,10 @@ class DnsDialer final : public net::StreamDialer {
   TaskQueue& tasks_;
   Pool<Connection, limits::dns_connections> pool_;
 };
+
+// The stack's quotas (net/lwip/capacity.h) are derived apart from limits.h, which net/lwip may not see.
+static_assert(net::side_capacity<net::External>.connections >= limits::external_streams + limits::dns_connections);
+static_assert(net::side_capacity<net::Internal>.connections >= limits::internal_streams);
 
 class Border {
  public:
