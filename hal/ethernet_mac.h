@@ -18,13 +18,14 @@ inline constexpr std::size_t max_frame_bytes = 1514;  // IEEE 802.3 header + 150
 struct EthernetCounters {
   std::uint64_t received_frames = 0, received_bytes = 0;
   std::uint64_t transmitted_frames = 0, transmitted_bytes = 0;
-  std::uint64_t receive_errors = 0;       // CRC, length, overrun as the MAC reports them
-  std::uint64_t receive_not_for_us = 0;   // destination neither our address, broadcast nor an accepted multicast
-  std::uint64_t receive_pool_empty = 0;   // times the ring had no free buffer to offer
-  std::uint64_t transmit_ring_full = 0;   // frames refused by transmit()
+  std::uint64_t receive_errors = 0;      // CRC, length, overrun as the MAC reports them
+  std::uint64_t receive_not_for_us = 0;  // destination neither our address, broadcast nor an accepted multicast
+  std::uint64_t receive_pool_empty = 0;  // times the ring had no free buffer to offer
+  std::uint64_t transmit_ring_full = 0;  // frames refused by transmit()
 };
 
-/// A received frame in the driver's memory. Owned by the receiver until release(); move-only in spirit, trivially small.
+/// A received frame in the driver's memory. Owned by the receiver until release(); move-only in spirit, trivially
+/// small.
 struct ReceivedFrame {
   std::span<std::byte> buffer;  // the whole DMA buffer; bytes after `length` are free for the owner to use
   std::size_t length = 0;       // frame bytes from buffer.begin(), FCS excluded; 0: no frame

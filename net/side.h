@@ -1,6 +1,6 @@
-// External and Internal: the two types that never mix. Interfaces, listeners, connections, streams and stanzas carry one of
-// them as a parameter; only firmware/relay names both. Side (trust) and role (initiating, receiving entity) are different
-// axes: neither is ever called "in" or "out".
+// External and Internal: the two types that never mix. Interfaces, listeners, connections, streams and stanzas carry
+// one of them as a parameter; only firmware/relay names both. Side (trust) and role (initiating, receiving entity) are
+// different axes: neither is ever called "in" or "out".
 #pragma once
 
 #include <concepts>

@@ -1,5 +1,5 @@
-// Transport: the byte stream that xmpp sees, in the clear or inside TLS. It never calls back: a change (readable, room to
-// write, handshake done, closed) schedules the owner's Task.
+// Transport: the byte stream that xmpp sees, in the clear or inside TLS. It never calls back: a change (readable, room
+// to write, handshake done, closed) schedules the owner's Task.
 #pragma once
 
 #include <cstddef>
@@ -37,12 +37,12 @@ struct TlsParameters {
 
 enum class CertificateError : std::uint8_t {
   none_presented,
-  not_trusted,    // no path to the anchors (self-signed, foreign CA)
+  not_trusted,  // no path to the anchors (self-signed, foreign CA)
   expired,
   not_yet_valid,
   wrong_name,
-  wrong_usage,    // extended key usage without serverAuth (RFC 6120 13.7.1; clientAuth alone is not enough)
-  weak,           // key or signature below RFC 9325
+  wrong_usage,  // extended key usage without serverAuth (RFC 6120 13.7.1; clientAuth alone is not enough)
+  weak,         // key or signature below RFC 9325
   malformed,
   clock_unknown,  // our own clock cannot be right: nothing can be judged
 };
@@ -67,11 +67,20 @@ enum class TransportState : std::uint8_t {
   closed       // see failure()
 };
 
-enum class TransportFault : std::uint8_t { none, connect, tls_local, tls_peer_alert, certificate, peer_reset, timeout, resources };
+enum class TransportFault : std::uint8_t {
+  none,
+  connect,
+  tls_local,
+  tls_peer_alert,
+  certificate,
+  peer_reset,
+  timeout,
+  resources
+};
 
 struct TransportFailure {
   TransportFault fault = TransportFault::none;
-  int native = 0;            // Mbed TLS or lwIP code, for the log
+  int native = 0;                // Mbed TLS or lwIP code, for the log
   FixedString<120> explanation;  // what happened, in words, for the operator
 };
 
@@ -86,9 +95,9 @@ class Transport {
 
   /// The first received byte without taking it; -1 when there is none yet. 0x16 is a TLS ClientHello.
   virtual int peek_first_byte() const = 0;
-  /// Up to into.size() bytes; 0 when none are there now. Bytes that arrived in the clear behind <starttls/> or <proceed/>
-  /// are never read as part of the TLS stream's content (start_tls discards the connection if there are any, RFC 6120
-  /// 5.3.2 and CVE-2011-0411's class).
+  /// Up to into.size() bytes; 0 when none are there now. Bytes that arrived in the clear behind <starttls/> or
+  /// <proceed/> are never read as part of the TLS stream's content (start_tls discards the connection if there are any,
+  /// RFC 6120 5.3.2 and CVE-2011-0411's class).
   virtual std::size_t read(std::span<std::byte> into) = 0;
   /// The peer has finished sending (FIN or close_notify) and everything was read.
   virtual bool end_of_stream() const = 0;

@@ -140,12 +140,12 @@ class Runner:
 def brief(line):
     """A line of ninja without the folders, anything else cut to a terminal's width."""
     building = re.match(r"(\[\d+/\d+\]) (\w+).*?([^/ ]+?)'?$", line.strip())
-    return " ".join(building.groups()) if building else line.strip()[:150]
+    return " ".join(building.groups()) if building else line.strip().split(" ..")[0][:150]
 
 
 def show_tail(log, lines=25):
     text = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    errors = [line for line in text if re.search(r"\berror\b|FAILED", line)][:lines]
+    errors = [line for line in text if re.search(r"\berror: |FAILED:|undefined reference|^[\w./-]+: not formatted", line)][:lines]
     for line in errors or text[-lines:]:
         print(f"    {line[:200]}")
 
@@ -153,7 +153,7 @@ def show_tail(log, lines=25):
 def build(runner, preset):
     jobs = str(os.cpu_count() or 2)
     ready = runner.check(f"configure-{preset}", ["cmake", "--preset", preset], 10, rb"fetch")
-    return ready and runner.check(f"build-{preset}", ["cmake", "--build", f"build/{preset}", "-j", jobs, "--", "-k", "0"], 25,
+    return ready and runner.check(f"build-{preset}", ["cmake", "--build", f"build/{preset}", "-j", jobs, "--", "-k", "0"], 40,
                                   rb"^\[\d+/\d+\]")
 
 

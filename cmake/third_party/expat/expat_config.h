@@ -12,15 +12,15 @@
 #include <stdlib.h>
 #include <sys/time.h>
 
-/* Every parser is made by XML_ParserCreate_MM with its session's arena, so the C library's allocator that expat names as a
- * default must never run: reaching it is our bug, and it traps. There is no environment, and expat's debug output goes
- * nowhere. */
-static inline void *sallyport_trap_malloc(size_t size) { __builtin_trap(); }
-static inline void *sallyport_trap_realloc(void *pointer, size_t size) { __builtin_trap(); }
-static inline void sallyport_trap_free(void *pointer) { __builtin_trap(); }
+/* Every parser is made by XML_ParserCreate_MM with its session's arena, so the C library's allocator that expat names
+ * as a default must never run: reaching it is our bug, and it traps. There is no environment, and expat's debug output
+ * goes nowhere. */
+static inline void* sallyport_trap_malloc(size_t size) { __builtin_trap(); }
+static inline void* sallyport_trap_realloc(void* pointer, size_t size) { __builtin_trap(); }
+static inline void sallyport_trap_free(void* pointer) { __builtin_trap(); }
 
 #define malloc sallyport_trap_malloc
 #define realloc sallyport_trap_realloc
 #define free sallyport_trap_free
-#define getenv(name) ((char *)0)
+#define getenv(name) ((char*)0)
 #define fprintf(...) ((void)0)

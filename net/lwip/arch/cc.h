@@ -1,7 +1,7 @@
 /* lwIP's view of the compiler and of us. C and C++.
  *
- * lwIP's own assertions are ours: they can only fire on a bug, never on input (the frame filter and the tests see to that),
- * and they end like every SALLYPORT_ASSERT. */
+ * lwIP's own assertions are ours: they can only fire on a bug, never on input (the frame filter and the tests see to
+ * that), and they end like every SALLYPORT_ASSERT. */
 #ifndef SALLYPORT_NET_LWIP_ARCH_CC_H
 #define SALLYPORT_NET_LWIP_ARCH_CC_H
 
