@@ -231,8 +231,12 @@ bool XmlParser::holds_back(std::span<const std::byte> fresh) {
   if (!root_seen_ && window_position_ == 0) {
     // Forced to UTF-8, expat still follows UTF-16's marks: the raw bytes forwarded would not be what was checked.
     if (held_ < 2) return true;
-    if ((window_[0] != '<' && !is_space(window_[0])) || window_[1] == '\0') {
-      fail(StreamErrorCondition::unsupported_encoding, "a stream begins with '<' in UTF-8, without a byte order mark");
+    const char first = window_[0];
+    if ((first != '<' && !is_space(first)) || window_[1] == '\0') {
+      const bool other_protocol = first > ' ' && first <= '~' && window_[1] != '\0';
+      other_protocol ? fail(StreamErrorCondition::not_well_formed, "a stream begins with '<'")
+                     : fail(StreamErrorCondition::unsupported_encoding,
+                            "a stream begins with '<' in UTF-8, without a byte order mark");
       return false;
     }
   }

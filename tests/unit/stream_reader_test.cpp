@@ -143,6 +143,11 @@ TEST(StreamReader, RefusesUtf16HoweverItIsMarked_Rfc6120_11_6) {
   EXPECT_EQ(error_of("\xEF\xBB\xBF<stream>"s), StreamErrorCondition::unsupported_encoding);
 }
 
+TEST(StreamReader, TellsAnotherProtocolFromAnotherEncoding_Rfc6120_4_9_3_13) {
+  for (const char* greeting : {"GET / HTTP/1.1\r\n\r\n", "EHLO edge\r\n", "stream"})
+    EXPECT_EQ(error_of(greeting), StreamErrorCondition::not_well_formed) << greeting;
+}
+
 TEST(StreamReader, RefusesBytesThatAreNotUtf8_Rfc6120_4_9_3_22) {
   for (const char* body : {"\xFF", "\xC0\x80", "\xED\xA0\x80", "a\xC3(", "\xF5\x80\x80\x80"})
     EXPECT_EQ(error_of(plain_header + message_head + "<body>" + body + "</body></message>"),
