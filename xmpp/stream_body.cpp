@@ -166,7 +166,7 @@ void StreamBody::close(const StreamError& error) {
     // Our </stream> is out or on its way: nothing can be said any more, but nothing more is accepted either.
     closing->session.reset();
     closing->flush_queue = false;
-    reader_.close();
+    stop_reading();
     return schedule();
   }
   const std::string_view name = to_text(error.condition);
@@ -597,7 +597,7 @@ void StreamBody::expire_state() {
   if (closing == nullptr || closing->transport_closed) return give_up("the peer does not close the connection");
   explain("the peer did not close its side of the stream");
   closing->session.reset();
-  reader_.close();
+  stop_reading();
   closing->peer_ended = closing->end_written = true;
   closing->transport_closed = true;
   deadline_ = now() + limits().close;
@@ -629,10 +629,17 @@ void StreamBody::peer_ended(bool by_end_tag) {
 void StreamBody::end_stream(Closing how) {
   how.latest = now() + limits().stanza;
   if (!header_sent_) how.end_written = true;
-  if (!how.session) reader_.close();  // what has arrived of a stanza gives its memory back now
+  if (!how.session) stop_reading();
   transition_to(how);
   stanza_deadline_ = establishment_deadline_ = never;
   schedule();
+}
+
+// What has arrived of a stanza gives its memory back at once. Who still waited for chunks would take the wake-up of
+// another stream.
+void StreamBody::stop_reading() {
+  services_.chunks.cancel(*this);
+  reader_.close();
 }
 
 void StreamBody::give_up(std::string_view why) {
@@ -694,8 +701,7 @@ void StreamBody::conclude() {
   if (!gone) transport_.abort();
   if (held_ != nullptr) std::exchange(held_, nullptr)->discard();
   transition_to(Closed{});
-  reader_.close();
-  services_.chunks.cancel(*this);
+  stop_reading();
   log(LogLevel::notice, module, "%.*s: stream with %.*s for %.*s ended at %.*s: %s", SALLYPORT_SV(side()),
       SALLYPORT_SV(name_of(addresses_.remote)), SALLYPORT_SV(name_of(addresses_.local)),
       SALLYPORT_SV(to_text(closed_.reached)), closed_.explanation.c_str());

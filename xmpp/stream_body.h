@@ -228,6 +228,7 @@ class StreamBody : public Task, private ChunkWaiter {
   void expire_establishment();
   void peer_ended(bool by_end_tag);
   void end_stream(Closing how);
+  void stop_reading();
   void give_up(std::string_view why);
   [[gnu::format(printf, 2, 3)]] void explain(const char* format, ...);
 

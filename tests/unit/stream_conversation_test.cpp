@@ -4,6 +4,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "net/side.h"
 #include "tests/fakes/scripted_peer.h"
@@ -377,6 +378,28 @@ TEST(Receiving, WaitsForChunksAndGoesOnWhenThereAreSome) {
     world.settle();
   }
   EXPECT_EQ(output, input);
+}
+
+TEST(Receiving, LeavesTheChunksToOthersOnceItEnds) {
+  struct CountingWaiter final : ChunkWaiter {
+    void chunks_available() override { ++told; }
+    int told = 0;
+  };
+  StreamWorld world;
+  StreamUnderTest<External> test(world, 8);
+  fakes::ScriptedPeer<External> peer(test);
+  test.accept();
+  peer.establish("partner.example", "corp.example");
+  std::vector<Chunk*> taken;
+  while (Chunk* chunk = test.pool.acquire()) taken.push_back(chunk);
+  peer.say(message(1));  // it waits in front of us
+  CountingWaiter other;
+  test.pool.wait(other);
+  test.stream->close(StreamError(StreamErrorCondition::system_shutdown));
+  test.pool.release(*taken.back());
+  taken.pop_back();
+  EXPECT_EQ(other.told, 1);
+  for (Chunk* chunk : taken) test.pool.release(*chunk);
 }
 
 }  // namespace
