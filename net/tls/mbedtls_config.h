@@ -31,8 +31,8 @@
 
 /* PSA: TLS 1.3 does its key schedule (HKDF) and ECDH with it; records and certificates do not use it. Key slots are
  * static, so that a key of one session cannot end in another session's arena. A slot is held by a client's ephemeral
- * key from ClientHello to ServerHello and otherwise only within a call: one per session that may be a client, and some.
- */
+ * key from ClientHello to ServerHello and otherwise only within a call. There are half as many as sessions: when all
+ * are taken, a further client's handshake fails with TransportFault::resources and is tried again later. */
 #define MBEDTLS_PSA_CRYPTO_C
 #define MBEDTLS_PSA_STATIC_KEY_SLOTS
 #define MBEDTLS_PSA_STATIC_KEY_SLOT_BUFFER_SIZE 112 /* P-384 public key 97, HKDF secret 64 */

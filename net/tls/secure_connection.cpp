@@ -253,6 +253,10 @@ void SecureConnection::step_handshake() {
 /// False when there is nothing to do yet, or nothing more.
 bool SecureConnection::begin_session() {
   if (!ready_to_begin()) return false;
+  if (parameters_.role == TlsRole::client && psa_key_slots_in_use() >= max_concurrent_handshakes) {
+    fail(failure_of(TransportFault::resources, "too many TLS handshakes at the same time"));
+    return false;
+  }
   ArenaScope scope(arena_);
   const int status = set_up_session();
   if (status != 0) fail(failure_of(TransportFault::resources, out_of_memory, status));

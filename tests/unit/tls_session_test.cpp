@@ -295,6 +295,13 @@ TEST_F(TlsSession, AsManyClientsAsPlannedShakeHandsAtOnce) {
   EXPECT_EQ(psa_key_slots_in_use(), max_concurrent_handshakes);
   EXPECT_TRUE(
       std::ranges::all_of(waiting, [](const auto& end) { return end->session.state() == TransportState::securing; }));
+  End one_more{engine, tasks};
+  fakes::MemoryByteStream nobody{tasks};
+  fakes::MemoryByteStream::join(one_more.stream, nobody);
+  one_more.session.start_tls(client_side());
+  settle();
+  EXPECT_EQ(one_more.session.failure().fault, TransportFault::resources);
+  EXPECT_THAT(one_more.session.failure().explanation.c_str(), HasSubstr("at the same time"));
   // All of them wait, and still a server can answer and the last client can finish.
   fakes::MemoryByteStream::join(waiting.back()->stream, server.stream);
   silent.back()->consume(0);
