@@ -92,10 +92,11 @@ def build(board: str, screen: Screen) -> bool:
 
 
 def last_line(log: Path) -> str:
+    """How far ninja is, without the compiler's remarks in between; before that, whatever was said last."""
     with open(log, "rb") as file:
-        file.seek(max(0, log.stat().st_size - 300))
-        lines = file.read().decode(errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        file.seek(max(0, log.stat().st_size - 4000))
+        lines = [line.strip() for line in file.read().decode(errors="replace").split("\n") if line.strip()]
+    return next((line for line in reversed(lines) if re.match(r"\[\d+/\d+\]", line)), lines[-1] if lines else "")
 
 
 def simulate(options: argparse.Namespace, screen: Screen) -> int:
