@@ -145,7 +145,7 @@ def brief(line):
 
 def show_tail(log, lines=25):
     text = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    errors = [line for line in text if re.search(r"\berror: |FAILED:|undefined reference|^[\w./-]+: not formatted", line)][:lines]
+    errors = [line for line in text if re.search(r"\berror: |FAILED:|undefined reference|/ld: |^[\w./-]+: not formatted", line)][:lines]
     for line in errors or text[-lines:]:
         print(f"    {line[:200]}")
 
