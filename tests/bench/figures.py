@@ -28,6 +28,7 @@ from lab.appliance import Rack  # noqa: E402
 
 NANOSECONDS_PER_INSTRUCTION = 8  # shift=3
 STANZA_BYTES = 200
+BURST = 20
 REMOTE, LOCAL = f"juliet@{net.SCRIPTED_DOMAIN}", f"romeo@{net.CORP}"
 
 
@@ -81,11 +82,6 @@ def boot_times(internet, folder: Path, boots: int = 5) -> list[int]:
     return times
 
 
-def receive(stream: peer.Stream, count: int) -> None:
-    for _ in range(count):
-        stream.expect("message", timeout=60)
-
-
 def measure(internet, folder: Path, options: argparse.Namespace) -> None:
     times = boot_times(internet, folder)
     print(f"reset to listening          {statistics.median(times):10.0f} ms  (median of {len(times)}, {min(times)} to {max(times)})")
@@ -106,16 +102,34 @@ def measure(internet, folder: Path, options: argparse.Namespace) -> None:
         print(f"partner's stream, inbound   {each:10.2f} million instructions (mean of {options.streams}; STARTTLS, TLS 1.3 both "
               "certificates, P-256, SASL EXTERNAL)")
 
-        for way, sender, receiver in (("inwards", partners[0], gateway),):
-            for name, burst in (("one by one", 1), ("in bursts of 20", 20)):
-                receive_count = 0
-                meter.start()
-                while receive_count < options.stanzas:
-                    sender.send("".join(stanza(receive_count + n) for n in range(burst)))
-                    receive(receiver, burst)
-                    receive_count += burst
-                cost = meter.instructions() / options.stanzas
-                print(f"{STANZA_BYTES}-byte stanza, {name:<15} {cost:9.0f} instructions ({way}, mean of {options.stanzas})")
+        for name, burst in (("one by one", 1), ("in bursts of 20", BURST)):
+            meter.start()
+            relay(partners[0], gateway, options.stanzas, burst)
+            cost = meter.instructions() / options.stanzas
+            print(f"{STANZA_BYTES}-byte stanza, {name:<15} {cost:9.0f} instructions (inwards, mean of {options.stanzas})")
+
+
+def measure_host(internet, folder: Path, options: argparse.Namespace) -> None:
+    """The same firmware as a process: processor time, system calls included. Varies with the machine."""
+    rack = Rack("host", folder / "host")
+    with contextlib.ExitStack() as closing:
+        closing.callback(rack.stop)
+        appliance = rack.appliance(internet.settings())
+        gateway = closing.enter_context(gateway_stream(internet))
+        partner = closing.enter_context(partner_stream(internet))
+        count = 20 * options.stanzas
+        before = appliance.cpu_seconds()
+        relay(partner, gateway, count, BURST)
+        cost = (appliance.cpu_seconds() - before) / count * 1e6
+        print(f"{STANZA_BYTES}-byte stanza on board host{cost:9.1f} us of processor time (inwards, in bursts of {BURST}, mean of {count})")
+
+
+def relay(sender: peer.Stream, receiver: peer.Stream, count: int, burst: int) -> None:
+    """`count` stanzas; the next burst goes out when the last one has arrived."""
+    for first in range(0, count, burst):
+        sender.send("".join(stanza(first + n) for n in range(burst)))
+        for _ in range(burst):
+            receiver.expect("message", timeout=60)
 
 
 def main() -> int:
@@ -130,6 +144,7 @@ def main() -> int:
     internet = net.Internet(folder)
     try:
         measure(internet, folder, options)
+        measure_host(internet, folder, options)
     finally:
         internet.stop()
         shutil.rmtree(folder, ignore_errors=True)
