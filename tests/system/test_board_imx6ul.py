@@ -23,11 +23,10 @@ OTHER = {"external": "internal", "internal": "external"}
 ADDRESS = {"external": bytes.fromhex("025341590001"), "internal": bytes.fromhex("025341590002")}
 OURS = bytes.fromhex("02000000aa01")
 
-pytestmark = pytest.mark.skipif(not IMAGE.exists(), reason="the board imx6ul-evk is not built")
-
 
 class Board:
     def __init__(self, folder: Path, card_bytes: int | None = 8 << 20) -> None:
+        assert IMAGE.exists(), f"{IMAGE} is not built: tools/build imx6ul-evk"
         self.folder = folder
         self.card = folder / "card.img"
         if card_bytes:
